@@ -1,0 +1,147 @@
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import type { HostSettings, SshHostSettings } from "../../config/schema/stack.ts";
+import type { Shell } from "./shell.ts";
+import { type SshAccess, sshOptions } from "./ssh-options.ts";
+
+export interface HostArgs {
+  settings: HostSettings;
+  /** Pinned key of an ssh host, as `type base64`. */
+  hostKey?: string;
+  /** How ssh hosts are reached; needed for one. */
+  access?: SshAccess;
+  /** The private key's text, for the command provider; left out: the agent at `agentSocket`. */
+  privateKey?: pulumi.Input<string>;
+  agentSocket?: string;
+  /** The host to go through, when the settings name a bastion. */
+  bastion?: { settings: SshHostSettings; hostKey: string };
+  /** Folder of releases and secrets on the host. */
+  dataDir: string;
+  /** Text of the tool that does a deployment's steps on the host. */
+  tool: string;
+  /** Runs a script on the host while the program runs: before a container is created. */
+  shell: Shell;
+  /** Added to the labels of everything made here. */
+  stack: string;
+}
+
+/** One remote or local step. Scripts must bear being run again: any change of theirs runs `create` again. */
+export interface Step {
+  create: pulumi.Input<string>;
+  delete?: pulumi.Input<string>;
+  stdin?: pulumi.Input<string>;
+  /** Keeps what the step prints out of the engine's log. */
+  quiet?: boolean;
+}
+
+type Connection = command.types.input.remote.ConnectionArgs;
+
+/** How often, and how long, a connection is tried: an update must not hang on a host that went away. */
+const DIAL = { dialErrorLimit: 2, perDialTimeout: 5 };
+
+/** One machine: over SSH with a pinned host key, or this one. */
+export class Host extends pulumi.ComponentResource {
+  readonly hostName: string;
+  readonly settings: HostSettings;
+  readonly provider: docker.Provider;
+  readonly dataDir: string;
+  readonly stack: string;
+  readonly shell: Shell;
+  readonly #connection?: Connection;
+  readonly #tool: pulumi.Resource;
+  readonly #images = new Map<string, docker.RemoteImage>();
+
+  constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
+    const { settings, dataDir } = args;
+    super("ai-backend:host:Host", name, { kind: settings.kind, address: settings.address, dataDir }, opts);
+    this.hostName = name;
+    this.settings = settings;
+    this.dataDir = dataDir;
+    this.stack = args.stack;
+    this.shell = args.shell;
+    if (settings.kind === "ssh") this.#connection = connectionOf(settings, args);
+
+    const { access, bastion } = args;
+    this.provider = new docker.Provider(
+      `${name}-docker`,
+      settings.kind === "ssh" && access
+        ? {
+            host: `ssh://${settings.user}@${settings.address}:${settings.port}`,
+            sshOpts: sshOptions(access, bastion?.settings),
+          }
+        : { host: "unix:///var/run/docker.sock" },
+      { parent: this },
+    );
+    const bin = `${dataDir}/bin`;
+    this.#tool = this.run(`${name}-tool`, {
+      create: `install -d -m 755 ${dataDir} ${bin} && cat > ${bin}/host.new && chmod 755 ${bin}/host.new && mv -f ${bin}/host.new ${bin}/host`,
+      delete: `rm -rf ${bin}; rmdir ${dataDir} 2>/dev/null || true`,
+      stdin: args.tool,
+    });
+    this.registerOutputs({});
+  }
+
+  /** A command on the host. */
+  run(name: string, step: Step, opts?: pulumi.CustomResourceOptions): command.local.Command | command.remote.Command {
+    const { quiet, ...commands } = step;
+    const args = { ...commands, addPreviousOutputInEnv: false, ...(quiet && { logging: "none" as const }) };
+    const options = pulumi.mergeOptions({ parent: this }, opts);
+    return this.#connection
+      ? new command.remote.Command(name, { ...args, connection: this.#connection }, options)
+      : new command.local.Command(name, { ...args, interpreter: ["/bin/bash", "-c"] }, options);
+  }
+
+  /** One verb of the host's tool. */
+  step(name: string, step: Step, opts?: pulumi.CustomResourceOptions) {
+    const tool = (verb: pulumi.Input<string>) => pulumi.interpolate`${this.dataDir}/bin/host ${verb}`;
+    const verbs = { ...step, create: tool(step.create), ...(step.delete && { delete: tool(step.delete) }) };
+    // The verbs need the tool, and nothing of its output says so.
+    return this.run(name, verbs, pulumi.mergeOptions({ dependsOn: [this.#tool] }, opts));
+  }
+
+  /** An image on this host, pulled once however many services use it. */
+  image(reference: string): docker.RemoteImage {
+    const known = this.#images.get(reference);
+    if (known) return known;
+    const short = reference
+      .replace(/^.*\//, "")
+      .replace(/@sha256:([0-9a-f]{8}).*/, "-$1")
+      .replace(/[^A-Za-z0-9.-]/g, "-");
+    const image = new docker.RemoteImage(
+      `${this.hostName}-image-${short}`,
+      // Kept when it is no longer used: a rollback must not wait for a registry.
+      { name: reference, keepLocally: true },
+      { parent: this, provider: this.provider },
+    );
+    this.#images.set(reference, image);
+    return image;
+  }
+}
+
+function connectionOf(settings: SshHostSettings, args: HostArgs): Connection {
+  const { bastion } = args;
+  // Field by field: an unknown field would make the provider print the whole connection.
+  const login =
+    args.privateKey !== undefined
+      ? { privateKey: pulumi.secret(args.privateKey) }
+      : { agentSocketPath: args.agentSocket };
+  return {
+    host: settings.address,
+    port: settings.port,
+    user: settings.user,
+    hostKey: args.hostKey,
+    ...login,
+    ...DIAL,
+    ...(bastion && {
+      proxy: {
+        host: bastion.settings.address,
+        port: bastion.settings.port,
+        user: bastion.settings.user,
+        hostKey: bastion.hostKey,
+        ...login,
+        ...DIAL,
+      },
+    }),
+  };
+}

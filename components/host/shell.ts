@@ -1,0 +1,38 @@
+import { execa } from "execa";
+import type { HostSettings, SshHostSettings } from "../../config/schema/stack.ts";
+import { type SshAccess, sshOptions } from "./ssh-options.ts";
+
+export interface Said {
+  exitCode: number | undefined;
+  stdout: string;
+  stderr: string;
+  timedOut: boolean;
+}
+
+/** Runs a script on a host from the program itself: for checks that must come before any change. */
+export type Shell = (script: string, limitSeconds: number) => Promise<Said>;
+
+export function shellOf(host: HostSettings, access: SshAccess | undefined, bastion?: SshHostSettings): Shell {
+  return async (script, limitSeconds) => {
+    const options = { input: script, reject: false, timeout: limitSeconds * 1000, killSignal: "SIGKILL" } as const;
+    const remote = host.kind === "ssh" && access ? { host, access } : undefined;
+    const result = remote
+      ? await execa(
+          "ssh",
+          [
+            ...sshOptions(remote.access, bastion),
+            "-l",
+            remote.host.user,
+            "-p",
+            `${remote.host.port}`,
+            "--",
+            remote.host.address,
+            "bash -s",
+          ],
+          options,
+        )
+      : await execa("bash", ["-s"], options);
+    const { exitCode, stdout, stderr, timedOut } = result;
+    return { exitCode, stdout, stderr, timedOut };
+  };
+}

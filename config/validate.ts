@@ -1,0 +1,124 @@
+/** One document against its schema: the value, or every problem with its position. */
+import type { z } from "zod";
+import { nearest, type Problem } from "./problems.ts";
+import type { YamlSource } from "./yaml-source.ts";
+
+type Issue = z.core.$ZodIssue;
+type Path = (string | number)[];
+
+interface Definition {
+  type: string;
+  innerType?: z.ZodType;
+  shape?: Record<string, z.ZodType>;
+  valueType?: z.ZodType;
+  element?: z.ZodType;
+  options?: z.ZodType[];
+}
+
+/** A schema's definition, below its defaults and its optionality. */
+function definitionOf(schema: z.ZodType | undefined): Definition | undefined {
+  const definition = schema?._zod.def as unknown as Definition | undefined;
+  return definition?.innerType ? definitionOf(definition.innerType) : definition;
+}
+
+/** The keys a schema accepts at a path, for suggestions. */
+function keysAt(schema: z.ZodType | undefined, path: Path): string[] {
+  const here = definitionOf(schema);
+  if (here?.type === "union") return (here.options ?? []).flatMap((option) => keysAt(option, path));
+  if (path.length === 0) return Object.keys(here?.shape ?? {});
+  const inner = here?.shape?.[path[0] as string] ?? here?.valueType ?? here?.element;
+  return inner ? keysAt(inner, path.slice(1)) : [];
+}
+
+const kindOf = (value: unknown) =>
+  value === null || value === undefined ? "nothing" : Array.isArray(value) ? "a list" : typeof value;
+const WANTED: Record<string, string> = {
+  object: "a mapping",
+  record: "a mapping",
+  array: "a list",
+  int: "a whole number",
+  number: "a number",
+};
+
+/** One zod issue as problems: what, and what to do about it. Values are never echoed. */
+function explain(issue: Issue, schema: z.ZodType, input: unknown): { at: Path; message: string; fix: string }[] {
+  const path = issue.path as Path;
+  const at = path;
+  switch (issue.code) {
+    case "unrecognized_keys":
+      return issue.keys.map((key) => {
+        const valid = keysAt(schema, path);
+        const near = nearest(key, valid);
+        const fix = near
+          ? `write "${near}"`
+          : valid.length > 0
+            ? `remove it; known here: ${[...new Set(valid)].sort().join(", ")}`
+            : "remove it";
+        return { at: [...path, key], message: "unknown setting", fix };
+      });
+    case "invalid_type": {
+      const wanted = WANTED[issue.expected] ?? `a ${issue.expected}`;
+      const value = valueAt(input, path);
+      if (value === undefined) return [{ at, message: "is missing", fix: `add it; it must be ${wanted}` }];
+      return [{ at, message: `must be ${wanted}, and is ${kindOf(value)}`, fix: `write ${wanted}` }];
+    }
+    case "invalid_value": {
+      const value = valueAt(input, path);
+      const valid = issue.values.map(String);
+      const near = typeof value === "string" ? nearest(value, valid) : undefined;
+      return [{ at, message: `must be ${valid.join(" or ")}`, fix: near ? `write "${near}"` : `write ${valid[0]}` }];
+    }
+    case "invalid_union": {
+      const value = valueAt(input, path);
+      const given = (value as Record<string, unknown> | undefined)?.[issue.discriminator ?? ""];
+      if (issue.discriminator) {
+        const valid = ["ssh", "local"];
+        const near = typeof given === "string" ? nearest(given, valid) : undefined;
+        return [
+          {
+            at: [...path, issue.discriminator],
+            message: `must be ${valid.join(" or ")}`,
+            fix: `write ${near ?? valid[0]}`,
+          },
+        ];
+      }
+      return [{ at, message: "must be a number, or all", fix: "write 0 for none" }];
+    }
+    case "invalid_key":
+      return issue.issues.map((inner) => ({ at, message: `as a name, it ${inner.message}`, fix: "rename it" }));
+    default:
+      return [{ at, message: issue.message, fix: fixFor(issue) }];
+  }
+}
+
+function fixFor(issue: Issue): string {
+  if (issue.code === "too_big") return `write ${issue.maximum} or less`;
+  if (issue.code === "too_small") return issue.origin === "array" ? "add one" : `write ${issue.minimum} or more`;
+  if (issue.message.includes("never the key itself")) {
+    return "run `pulumi config set --secret NAME`, and write ${NAME} here; then change the key, since it was in a file";
+  }
+  return "write it as described";
+}
+
+function valueAt(input: unknown, path: Path): unknown {
+  return path.reduce<unknown>((value, step) => (value as Record<string | number, unknown> | undefined)?.[step], input);
+}
+
+export function validate<T extends z.ZodType>(
+  schema: T,
+  source: YamlSource,
+  input: unknown,
+): { value: z.infer<T> } | { problems: Problem[] } {
+  const result = schema.safeParse(input);
+  if (result.success) return { value: result.data };
+  return {
+    problems: result.error.issues.flatMap((issue) =>
+      explain(issue, schema, input).map(({ at, message, fix }) => ({
+        ...source.at(at),
+        path: at.join("."),
+        message,
+        fix,
+      })),
+    ),
+  };
+}

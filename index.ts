@@ -1,0 +1,218 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+import * as random from "@pulumi/random";
+import { Cache } from "./components/cache/cache.ts";
+import { Edge } from "./components/edge/edge.ts";
+import { deploymentsOf, keyVariableOf } from "./components/gateway/deployments.ts";
+import { Gateway } from "./components/gateway/gateway.ts";
+import { Host } from "./components/host/host.ts";
+import { preflight } from "./components/host/preflight.ts";
+import { type Shell, shellOf } from "./components/host/shell.ts";
+import type { SshAccess } from "./components/host/ssh-options.ts";
+import { LlamaCpp } from "./components/providers/llama-cpp.ts";
+import { mirrored } from "./config/images.ts";
+import { loadSettings, NAMESPACE } from "./config/load.ts";
+import { SettingsError } from "./config/problems.ts";
+import { SECRET_REFERENCE } from "./config/schema/providers.ts";
+import type { SshHostSettings } from "./config/schema/stack.ts";
+import type { Settings } from "./config/settings.ts";
+
+/** Free space a host must have before an update, MiB. */
+const DISK_MIB = 2048;
+
+const settings = readSettings();
+const access = sshAccess(settings);
+const shells = Object.fromEntries(Object.keys(settings.hosts).map((name) => [name, shellFor(name)]));
+if (!pulumi.runtime.isDryRun()) await checkHosts();
+
+// Hosts
+const privateKey = access?.privateKeyFile && pulumi.secret(readFileSync(access.privateKeyFile, "utf8"));
+const tool = readFileSync(join(import.meta.dirname, "components/host/host-tool.sh"), "utf8");
+const hosts = Object.fromEntries(
+  usedHosts(settings).map((name) => {
+    const own = settings.hosts[name] as Settings["hosts"][string];
+    const args = {
+      settings: own,
+      hostKey: settings.hostKeys[name],
+      ...(access && { access }),
+      ...(privateKey ? { privateKey } : { agentSocket: process.env.SSH_AUTH_SOCK }),
+      ...(own.kind === "ssh" && own.bastion && { bastion: bastionOf(own.bastion) }),
+      dataDir: settings.dataDir,
+      tool,
+      shell: shells[name] as Shell,
+      stack: settings.stack,
+    };
+    return [name, new Host(name, args)];
+  }),
+);
+const hostOf = (name: string) => hosts[name] as Host;
+const front = hostOf(settings.placement.gateway);
+const image = (name: keyof Settings["images"]) => mirrored(settings.images[name], settings.imageMirror);
+
+// The gateway host's own network: the gateway and the cache are reached inside it only.
+const network = new docker.Network(
+  "network",
+  { name: "ai-backend", labels: [{ label: "ai-backend.stack", value: settings.stack }] },
+  {
+    parent: front,
+    provider: front.provider,
+    deleteBeforeReplace: true,
+    hooks: { beforeCreate: [dropUnusedNetwork()] },
+  },
+);
+
+// Engines
+const engines = Object.entries(settings.providers)
+  .filter(([, provider]) => provider.engine && provider.status === "active")
+  .map(([name, { engine, models }]) => {
+    const host = hostOf(settings.placement.providers[name] as string);
+    const reach = host === front ? { network } : { address: host.settings.address as string };
+    const alias = models[0]?.name as string;
+    return {
+      name,
+      llama: new LlamaCpp(name, {
+        host,
+        image: image("llamaCpp"),
+        engine: engine as NonNullable<typeof engine>,
+        alias,
+        reach,
+      }),
+    };
+  });
+
+// Cache, edge, gateway
+const cache = new Cache("cache", { host: front, image: image("cache"), network, memoryMiB: settings.cache.memoryMiB });
+const gatewayKey = new random.RandomPassword("gateway-key", { length: 40, special: false });
+const key = pulumi.interpolate`sk-${gatewayKey.result}`;
+const longest = Math.max(...Object.values(settings.providers).map((provider) => provider.timeout_seconds));
+const edge = new Edge("edge", {
+  host: front,
+  image: image("edge"),
+  network,
+  bind: settings.edge.bind,
+  port: settings.edge.port,
+  clients: settings.clients.map((client) => client.name),
+  gatewayKey: key,
+  requestTimeoutSeconds: longest,
+});
+const { routing } = settings;
+const routes = Object.keys(routing.exact_matches);
+const first = routing.default_model ?? routes[0];
+const urls = Object.fromEntries(engines.map(({ name, llama }) => [name, llama.url]));
+new Gateway("gateway", {
+  host: front,
+  image: image("gateway"),
+  network,
+  settings: {
+    deployments: deploymentsOf(routing, settings.providers, urls),
+    fallbacks: Object.fromEntries(
+      Object.entries(routing.exact_matches).map(([route, match]) => [route, match.fallback_chain]),
+    ),
+    cacheHost: cache.hostName,
+    cacheTtlSeconds: settings.cache.ttlSeconds,
+    retries: routing.retries,
+    cooldownSeconds: routing.cooldown_seconds,
+    allowedFails: routing.allowed_fails,
+  },
+  key,
+  redisPassword: cache.password,
+  providerKeys: providerKeys(),
+  smokeRoutes: [...new Set([first as string, ...routes])].slice(0, 5),
+  workers: settings.gateway.workers,
+  memoryMiB: settings.gateway.memoryMiB,
+  drainSeconds: settings.gateway.drainSeconds,
+  edge: edge.container,
+  after: [cache.ready, edge.ready, ...engines.map(({ llama }) => llama.ready)],
+});
+
+/** Base URL for OpenAI clients. */
+export const url = edge.url;
+/** Client → its key; show with `pulumi stack output clientKeys --show-secrets`. */
+export const clientKeys = edge.clientKeys;
+/** Names a client may ask for. */
+export const models = routes;
+
+function readSettings(): Settings {
+  const project = pulumi.getProject();
+  if (project !== NAMESPACE)
+    throw new pulumi.RunError(`the project in Pulumi.yaml must be named ${NAMESPACE}, and is ${project}`);
+  const values: Record<string, unknown> = {};
+  const secrets: Record<string, "secret" | "plain"> = {};
+  const hidden: string[] = JSON.parse(process.env.PULUMI_CONFIG_SECRET_KEYS ?? "[]");
+  for (const [full, text] of Object.entries(pulumi.runtime.allConfig())) {
+    const [namespace, name = ""] = full.split(":");
+    if (namespace !== NAMESPACE) continue;
+    if (/^[A-Z][A-Z0-9_]*$/.test(name)) secrets[name] = hidden.includes(full) ? "secret" : "plain";
+    else values[name] = /^[[{]/.test(text) ? JSON.parse(text) : text;
+  }
+  try {
+    return loadSettings({ stack: pulumi.getStack(), projectDir: process.cwd(), values, secrets });
+  } catch (error) {
+    if (error instanceof SettingsError) throw new pulumi.RunError(error.message);
+    throw error;
+  }
+}
+
+function sshAccess({ ssh }: Settings): SshAccess | undefined {
+  if (!ssh) return undefined;
+  const controlDir = join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "ai-backend", "ssh");
+  mkdirSync(controlDir, { recursive: true, mode: 0o700 });
+  return { ...ssh, controlDir };
+}
+
+function bastionOf(name: string) {
+  return { settings: settings.hosts[name] as SshHostSettings, hostKey: settings.hostKeys[name] as string };
+}
+
+function shellFor(name: string): Shell {
+  const host = settings.hosts[name] as Settings["hosts"][string];
+  const bastion = host.kind === "ssh" && host.bastion ? (settings.hosts[host.bastion] as SshHostSettings) : undefined;
+  return shellOf(host, access, bastion);
+}
+
+/** Hosts that something is placed on. */
+function usedHosts({ placement, providers }: Settings): string[] {
+  const engineHosts = Object.entries(placement.providers)
+    .filter(([provider]) => providers[provider]?.status === "active")
+    .map(([, host]) => host);
+  return [...new Set([placement.gateway, ...engineHosts])];
+}
+
+async function checkHosts(): Promise<void> {
+  const lines = await preflight(
+    usedHosts(settings).map((name) => ({
+      name,
+      host: settings.hosts[name] as Settings["hosts"][string],
+      shell: shells[name] as Shell,
+      dataDir: settings.dataDir,
+      diskMiB: DISK_MIB,
+      gpus: Object.entries(settings.placement.providers).some(
+        ([provider, host]) => host === name && settings.providers[provider]?.engine?.gpus,
+      ),
+    })),
+  );
+  if (lines.length === 0) return;
+  const count = lines.length === 1 ? "1 host is" : `${lines.length} hosts are`;
+  throw new pulumi.RunError(`${count} not ready, nothing was touched:\n${lines.map((line) => `  ${line}`).join("\n")}`);
+}
+
+function providerKeys(): Record<string, pulumi.Input<string>> {
+  const config = new pulumi.Config();
+  const keys: Record<string, pulumi.Input<string>> = {};
+  for (const { name, llama } of engines) keys[keyVariableOf(name)] = llama.key;
+  for (const [name, { api_key, status }] of Object.entries(settings.providers)) {
+    const secret = SECRET_REFERENCE.exec(api_key ?? "")?.[1];
+    if (secret && status === "active") keys[keyVariableOf(name)] = config.requireSecret(secret);
+  }
+  return keys;
+}
+
+/** An update that was killed may have made a network the engine knows nothing of. */
+function dropUnusedNetwork(): pulumi.ResourceHook {
+  return new pulumi.ResourceHook("network-clear", async () => {
+    await (shells[settings.placement.gateway] as Shell)("docker network rm ai-backend >/dev/null 2>&1 || true", 30);
+  });
+}

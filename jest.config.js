@@ -1,0 +1,30 @@
+const transform = {
+  "\\.ts$": [
+    "@swc/jest",
+    {
+      jsc: {
+        parser: { syntax: "typescript", importAttributes: true },
+        target: "es2022",
+        experimental: { keepImportAttributes: true },
+      },
+      module: { type: "es6" },
+      sourceMaps: "inline",
+    },
+  ],
+};
+const project = (displayName, testMatch) => ({
+  displayName,
+  testMatch: testMatch.map((glob) => `<rootDir>/tests/${glob}`),
+  transform,
+  extensionsToTreatAsEsm: [".ts"],
+  testEnvironment: "node",
+  transformIgnorePatterns: ["/node_modules/"],
+});
+
+/** Cheap to real: `unit` needs neither root nor Docker; `integration` needs both. */
+export default {
+  projects: [
+    project("unit", ["unit/**/*.test.ts", "components/**/*.test.ts", "conformance/**/*.test.ts"]),
+    project("integration", ["integration/**/*.test.ts"]),
+  ],
+};
