@@ -4,11 +4,13 @@ import { join } from "node:path";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
+import { execa } from "execa";
 import { Cache } from "./components/cache/cache.ts";
 import { Edge } from "./components/edge/edge.ts";
 import { deploymentsOf, keyVariableOf } from "./components/gateway/deployments.ts";
 import { Gateway } from "./components/gateway/gateway.ts";
 import { Host } from "./components/host/host.ts";
+import { clearLeftovers } from "./components/host/leftovers.ts";
 import { preflight } from "./components/host/preflight.ts";
 import { type Shell, shellOf } from "./components/host/shell.ts";
 import type { SshAccess } from "./components/host/ssh-options.ts";
@@ -26,7 +28,14 @@ const DISK_MIB = 2048;
 const settings = readSettings();
 const access = sshAccess(settings);
 const shells = Object.fromEntries(Object.keys(settings.hosts).map((name) => [name, shellFor(name)]));
-if (!pulumi.runtime.isDryRun()) await checkHosts();
+if (!pulumi.runtime.isDryRun()) {
+  await checkHosts();
+  await clearLeftovers(
+    settings.stack,
+    usedHosts(settings).map((name) => ({ name, shell: shells[name] as Shell })),
+    exportState,
+  );
+}
 
 // Hosts
 const privateKey = access?.privateKeyFile && pulumi.secret(readFileSync(access.privateKeyFile, "utf8"));
@@ -42,7 +51,6 @@ const hosts = Object.fromEntries(
       ...(own.kind === "ssh" && own.bastion && { bastion: bastionOf(own.bastion) }),
       dataDir: settings.dataDir,
       tool,
-      shell: shells[name] as Shell,
       stack: settings.stack,
     };
     return [name, new Host(name, args)];
@@ -60,7 +68,6 @@ const network = new docker.Network(
     parent: front,
     provider: front.provider,
     deleteBeforeReplace: true,
-    hooks: { beforeCreate: [dropUnusedNetwork()] },
   },
 );
 
@@ -199,6 +206,12 @@ async function checkHosts(): Promise<void> {
   throw new pulumi.RunError(`${count} not ready, nothing was touched:\n${lines.map((line) => `  ${line}`).join("\n")}`);
 }
 
+/** What the engine knows of this stack: its own answer, since a program cannot see its state. */
+async function exportState(): Promise<string> {
+  const { stdout } = await execa("pulumi", ["stack", "export", "--stack", settings.stack, "--non-interactive"]);
+  return stdout;
+}
+
 function providerKeys(): Record<string, pulumi.Input<string>> {
   const config = new pulumi.Config();
   const keys: Record<string, pulumi.Input<string>> = {};
@@ -208,11 +221,4 @@ function providerKeys(): Record<string, pulumi.Input<string>> {
     if (secret && status === "active") keys[keyVariableOf(name)] = config.requireSecret(secret);
   }
   return keys;
-}
-
-/** An update that was killed may have made a network the engine knows nothing of. */
-function dropUnusedNetwork(): pulumi.ResourceHook {
-  return new pulumi.ResourceHook("network-clear", async () => {
-    await (shells[settings.placement.gateway] as Shell)("docker network rm ai-backend >/dev/null 2>&1 || true", 30);
-  });
 }

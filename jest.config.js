@@ -18,6 +18,8 @@ const project = (displayName, testMatch) => ({
   transform,
   extensionsToTreatAsEsm: [".ts"],
   testEnvironment: "node",
+  // Jest wraps what a test leaves on its globals; signal-exit (of execa) shares one such thing, and drowns in it.
+  testEnvironmentOptions: { globalsCleanup: "off" },
   transformIgnorePatterns: ["/node_modules/"],
 });
 

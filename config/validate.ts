@@ -70,17 +70,10 @@ function explain(issue: Issue, schema: z.ZodType, input: unknown): { at: Path; m
     }
     case "invalid_union": {
       const value = valueAt(input, path);
-      const given = (value as Record<string, unknown> | undefined)?.[issue.discriminator ?? ""];
       if (issue.discriminator) {
-        const valid = ["ssh", "local"];
-        const near = typeof given === "string" ? nearest(given, valid) : undefined;
-        return [
-          {
-            at: [...path, issue.discriminator],
-            message: `must be ${valid.join(" or ")}`,
-            fix: `write ${near ?? valid[0]}`,
-          },
-        ];
+        const valid = (issue as { options?: unknown[] }).options?.map(String) ?? [];
+        const near = typeof value === "string" ? nearest(value, valid) : undefined;
+        return [{ at, message: `must be ${valid.join(" or ")}`, fix: `write ${near ?? valid[0]}` }];
       }
       return [{ at, message: "must be a number, or all", fix: "write 0 for none" }];
     }

@@ -55,6 +55,7 @@ export async function buildImage(image: Image): Promise<"built" | "cached"> {
   const result = await execa(join(RECIPES, "build.sh"), [join(RECIPES, `${image.recipe}.recipe.sh`), image.layout], {
     all: true,
     reject: false,
+    env: { BUILD_CACHE: join(CACHE_DIR, "builds") },
   });
   await writeFile(log, result.all ?? "");
   if (result.exitCode !== 0) {

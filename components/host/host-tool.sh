@@ -5,7 +5,6 @@
 #   host release SERVICE DIGEST GID     files from stdin → SERVICE/releases/DIGEST
 #   host secrets SERVICE DIGEST UID     an env file from stdin → SERVICE/secrets/DIGEST.env
 #   host folder SERVICE NAME UID MODE   a folder of a service
-#   host clear SERVICE                  remove containers that no update accounts for
 #   host ready CONTAINER SECONDS PIDS   wait until it is healthy; fail fast when it ends
 #   host smoke CONTAINER MODEL...       ask the gateway for a completion, past the edge
 #   host activate SERVICE DIGEST IMAGE  check an edge configuration, then load it without a gap
@@ -68,16 +67,6 @@ folder() { # SERVICE NAME UID MODE
   install -d -m "$4" -o "$3" "$ROOT/$1/$2"
 }
 
-# Before a container is created: what is there now was left by an update that was cut
-# short. The one that has traffic stays.
-clear() { # SERVICE
-  local serving id
-  serving=$(cat "$ROOT/$1/serving" 2>/dev/null || true)
-  for id in $(docker ps -aq --filter "label=$LABEL=$1"); do
-    [ "$(docker inspect -f '{{slice .Name 1}}' "$id")" = "$serving" ] || docker rm -f -v "$id" > /dev/null
-  done
-}
-
 mask() { sed -E 's/(sk-|Bearer )[A-Za-z0-9_-]{6,}/\1***/g; s/((password|secret|token|api_key)["'"'"']?[=: ]+["'"'"']?)[^"'"'"' ,]{6,}/\1***/Ig'; }
 
 gave_up() { # CONTAINER WHY
@@ -89,8 +78,18 @@ gave_up() { # CONTAINER WHY
   exit 1
 }
 
+# Containers of a service that earlier updates gave up on: they are stopped, and nobody needs them.
+drop_given_up() { # CONTAINER
+  local service other
+  service=$(docker inspect -f "{{index .Config.Labels \"$LABEL\"}}" "$1")
+  for other in $(docker ps -aq --no-trunc --filter "label=$LABEL=$service" --filter status=exited); do
+    [ "$other" = "$1" ] || [ "$(docker inspect -f '{{.HostConfig.RestartPolicy.Name}}' "$other")" != no ] || docker rm -v "$other" > /dev/null
+  done
+}
+
 ready() { # CONTAINER SECONDS PIDS
   local id=$1 end=$((SECONDS + $2)) state status health restarts name
+  drop_given_up "$id"
   docker update --pids-limit "$3" "$id" > /dev/null
   name=$(docker inspect -f '{{slice .Name 1}}' "$id")
   if [ "$(docker inspect -f '{{.State.Running}}' "$id")" = false ] && [ "$(docker inspect -f '{{.HostConfig.RestartPolicy.Name}}' "$id")" = no ]; then
@@ -194,6 +193,6 @@ traffic() { # EDGE GATEWAY
 remove() { rm -rf "${ROOT:?}/${1:?}"; }
 
 case ${1:-} in
-  release|secrets|folder|clear|ready|smoke|activate|traffic|remove) "$@" ;;
-  *) sed -n '2,16s/^# \{0,1\}//p' "$0"; exit 2 ;;
+  release|secrets|folder|ready|smoke|activate|traffic|remove) "$@" ;;
+  *) sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac

@@ -2,7 +2,6 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import type { HostSettings, SshHostSettings } from "../../config/schema/stack.ts";
-import type { Shell } from "./shell.ts";
 import { type SshAccess, sshOptions } from "./ssh-options.ts";
 
 export interface HostArgs {
@@ -20,8 +19,6 @@ export interface HostArgs {
   dataDir: string;
   /** Text of the tool that does a deployment's steps on the host. */
   tool: string;
-  /** Runs a script on the host while the program runs: before a container is created. */
-  shell: Shell;
   /** Added to the labels of everything made here. */
   stack: string;
 }
@@ -47,7 +44,6 @@ export class Host extends pulumi.ComponentResource {
   readonly provider: docker.Provider;
   readonly dataDir: string;
   readonly stack: string;
-  readonly shell: Shell;
   readonly #connection?: Connection;
   readonly #tool: pulumi.Resource;
   readonly #images = new Map<string, docker.RemoteImage>();
@@ -59,7 +55,6 @@ export class Host extends pulumi.ComponentResource {
     this.settings = settings;
     this.dataDir = dataDir;
     this.stack = args.stack;
-    this.shell = args.shell;
     if (settings.kind === "ssh") this.#connection = connectionOf(settings, args);
 
     const { access, bastion } = args;

@@ -31,8 +31,9 @@ export function shellOf(host: HostSettings, access: SshAccess | undefined, basti
           ],
           options,
         )
-      : await execa("bash", ["-s"], options);
-    const { exitCode, stdout, stderr, timedOut } = result;
-    return { exitCode, stdout, stderr, timedOut };
+      : // `timeout` ends the whole group: a child that bash leaves behind would hold the output open.
+        await execa("timeout", ["--signal=KILL", `${limitSeconds}`, "bash", "-s"], { input: script, reject: false });
+    const { exitCode, stdout, stderr, timedOut, signal } = result;
+    return { exitCode, stdout, stderr, timedOut: timedOut || signal === "SIGKILL" || exitCode === 137 };
   };
 }

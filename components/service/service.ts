@@ -186,7 +186,6 @@ export class Service extends pulumi.ComponentResource {
         deleteBeforeReplace: args.replacement === "inPlace",
         // Files and secrets must lie there before it starts; only their paths are in its arguments.
         dependsOn: before,
-        hooks: { beforeCreate: [this.#clearLeftovers(host)] },
       },
     );
 
@@ -195,16 +194,5 @@ export class Service extends pulumi.ComponentResource {
     const create = pulumi.interpolate`ready ${this.container.id} ${seconds} ${args.pids}`;
     this.ready = host.step(`${name}-ready`, { create }, { parent: this });
     this.registerOutputs({});
-  }
-
-  /** An update that was killed may have made a container the engine knows nothing of. */
-  #clearLeftovers(host: Host): pulumi.ResourceHook {
-    return new pulumi.ResourceHook(`${this.service}-clear`, async () => {
-      const said = await host.shell(`${host.dataDir}/bin/host clear ${this.service}`, 60);
-      if (said.exitCode !== 0)
-        throw new Error(
-          `${host.hostName}: ${said.stderr.trim() || "containers of an earlier update could not be removed"}`,
-        );
-    });
   }
 }

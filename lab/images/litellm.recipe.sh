@@ -2,7 +2,7 @@
 # LiteLLM's proxy from PyPI, every version pinned beside this file, in the place the
 # official image has it: a virtual environment in /app/.venv, first on the PATH.
 IMAGE=ghcr.io/berriai/litellm:v1.106.0
-PACKAGES=python3,python3-venv,ca-certificates
+PACKAGES=python3,python3-venv,ca-certificates,libstdc++6
 IMAGE_PATH=/app/.venv/bin:/usr/local/bin:/usr/bin:/bin
 IMAGE_ENV=(PYTHONDONTWRITEBYTECODE=1)
 fill() {

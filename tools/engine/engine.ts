@@ -1,5 +1,5 @@
 /** Finds, downloads or builds the Pulumi engine. */
-import { access, mkdir, readlink, rename, rm, symlink } from "node:fs/promises";
+import { access, mkdir, readlink, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { execa } from "execa";
@@ -92,11 +92,23 @@ async function goBuild(module: string, version: string, out: string, ldflags: st
   await rm(work, { recursive: true, force: true });
 }
 
+/**
+ * This language host is older than the engine: it takes the runtime options of Pulumi.yaml
+ * as flags, and the engine no longer passes them that way.
+ */
+const LAUNCHER = `#!/bin/sh
+dir=$PWD
+while [ "$dir" != / ] && [ ! -e "$dir/Pulumi.yaml" ]; do dir=$(dirname "$dir"); done
+option() { sed -n "s/^ *$1: *//p" "$dir/Pulumi.yaml" 2>/dev/null | head -1; }
+exec "$(dirname "$(readlink -f "$0")")/pulumi-language-nodejs-real" \\
+  -typescript="$(option typescript | grep . || echo true)" -nodeargs="$(option nodeargs)" "$@"
+`;
+
 async function build(say: Say): Promise<Engine> {
   const bin = join(CACHE_DIR, "engine", `v${ENGINE}`, "bin");
   await mkdir(bin, { recursive: true });
   const cli = join(bin, "pulumi");
-  const host = join(bin, "pulumi-language-nodejs");
+  const host = join(bin, "pulumi-language-nodejs-real");
   if (!(await exists(cli)) || !(await exists(host))) {
     await execa("go", ["version"]).catch(() => {
       throw new Error(
@@ -114,6 +126,7 @@ async function build(say: Say): Promise<Engine> {
     const module = "github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs";
     await goBuild(module, LANGUAGE_HOST, host, "");
   }
+  await writeFile(join(bin, "pulumi-language-nodejs"), LAUNCHER, { mode: 0o755 });
   return { bin, origin: "built from the Go module", version: ENGINE };
 }
 

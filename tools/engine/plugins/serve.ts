@@ -240,8 +240,9 @@ export function serve(provider: Provider): void {
     if (error) throw error;
     process.stdout.write(`${port}\n`);
   });
-  // The engine closes our standard input, or goes away, without saying goodbye.
-  process.on("SIGINT", () => {});
+  // The engine ends a plugin by a signal to its process group, after Cancel. Should the engine
+  // itself be killed, nobody does.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
   const parent = process.ppid;
   setInterval(() => {
     if (process.ppid !== parent) process.exit(0);
