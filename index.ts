@@ -4,7 +4,6 @@ import { join } from "node:path";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
-import { execa } from "execa";
 import { Cache } from "./components/cache/cache.ts";
 import { Edge } from "./components/edge/edge.ts";
 import { deploymentsOf, keyVariableOf } from "./components/gateway/deployments.ts";
@@ -208,6 +207,7 @@ async function checkHosts(): Promise<void> {
 
 /** What the engine knows of this stack: its own answer, since a program cannot see its state. */
 async function exportState(): Promise<string> {
+  const { execa } = await import("execa");
   const { stdout } = await execa("pulumi", ["stack", "export", "--stack", settings.stack, "--non-interactive"]);
   return stdout;
 }

@@ -1,4 +1,3 @@
-import { execa } from "execa";
 import type { HostSettings, SshHostSettings } from "../../config/schema/stack.ts";
 import { type SshAccess, sshOptions } from "./ssh-options.ts";
 
@@ -14,6 +13,7 @@ export type Shell = (script: string, limitSeconds: number) => Promise<Said>;
 
 export function shellOf(host: HostSettings, access: SshAccess | undefined, bastion?: SshHostSettings): Shell {
   return async (script, limitSeconds) => {
+    const { execa } = await import("execa"); // not before it is needed: a preview runs no shell
     const options = { input: script, reject: false, timeout: limitSeconds * 1000, killSignal: "SIGKILL" } as const;
     const remote = host.kind === "ssh" && access ? { host, access } : undefined;
     const result = remote

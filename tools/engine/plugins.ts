@@ -32,6 +32,8 @@ async function bundle(name: PluginName): Promise<string> {
     keepNames: true,
     legalComments: "none",
     external: ["cpu-features", "*.node"],
+    // docker-modem would load a whole SSH library that the docker plugin, which runs `ssh`, never uses.
+    ...(name === "docker" && { alias: { ssh2: join(import.meta.dirname, "plugins", "docker", "no-ssh2.ts") } }),
     logLevel: "error",
   });
   return result.outputFiles[0]?.text ?? "";
