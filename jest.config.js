@@ -25,8 +25,17 @@ const project = (displayName, testMatch) => ({
 
 /** Cheap to real: `unit` needs neither root nor Docker; `integration` needs both. */
 export default {
+  coverageDirectory: "coverage",
+  coverageReporters: ["text", "text-summary"],
+  collectCoverageFrom: ["config/**/*.ts", "components/**/*.ts", "operations/**/*.ts"],
+  coverageThreshold: { global: { lines: 90, branches: 90 } },
   projects: [
     project("unit", ["unit/**/*.test.ts", "components/**/*.test.ts", "conformance/**/*.test.ts"]),
-    project("integration", ["integration/**/*.test.ts"]),
+    {
+      ...project("integration", ["integration/**/*.test.ts"]),
+      globalSetup: "<rootDir>/tests/support/global-setup.ts",
+      globalTeardown: "<rootDir>/tests/support/global-teardown.ts",
+      testTimeout: 60_000,
+    },
   ],
 };

@@ -63,6 +63,8 @@ export function renderHaproxy({ maxBodyBytes, requestTimeoutSeconds }: EdgeSetti
     ]),
     section("frontend api", [
       ["bind", ":4000"],
+      // Asked every two seconds: not worth a line each.
+      ["http-request", "set-log-level", "silent", "if", "{ path /healthz }"],
       [
         "http-request",
         "return",

@@ -77,8 +77,8 @@ export class Gateway extends pulumi.ComponentResource {
     );
     host.step(
       `${name}-traffic`,
-      { create: pulumi.interpolate`traffic ${args.edge.name} ${this.container.name}` },
-      // Nothing that cannot answer a completion gets traffic.
+      { create: pulumi.interpolate`traffic ${this.container.name} ${args.edge.id}` },
+      // The edge's id is in it so that a new edge is told, too. Nothing that cannot answer a completion gets traffic.
       { parent: this, dependsOn: [smoke] },
     );
     this.registerOutputs({});

@@ -8,7 +8,7 @@
 #   host ready CONTAINER SECONDS PIDS   wait until it is healthy; fail fast when it ends
 #   host smoke CONTAINER MODEL...       ask the gateway for a completion, past the edge
 #   host activate SERVICE DIGEST IMAGE  check an edge configuration, then load it without a gap
-#   host traffic EDGE GATEWAY           point the edge at this gateway, when it answers
+#   host traffic GATEWAY EDGE           point this edge at this gateway, when it answers
 #   host remove SERVICE                 everything of a service but its containers
 set -euo pipefail
 umask 077
@@ -148,14 +148,16 @@ while True:
 }
 save_servers() {
   install -d -m 751 "$ROOT/edge/state"
-  admin 'show servers state' > "$ROOT/edge/state/servers.new"
+  # Flag 64 says that the name was set at run time. HAProxy drops it when it loads the file, and
+  # heeds a name in the file only with it: written back as it came, a second start would lose the gateway.
+  admin 'show servers state' | awk '$4 == "gateway" && $18 != "unset" && $18 != "-" && NF > 18 { $7 = 64 } { print }' > "$ROOT/edge/state/servers.new"
   grep -q ' gateway ' "$ROOT/edge/state/servers.new" || die "the edge does not say which servers it has"
   chmod 644 "$ROOT/edge/state/servers.new"
   mv -f "$ROOT/edge/state/servers.new" "$ROOT/edge/state/servers"
 }
 
 activate() { # SERVICE DIGEST IMAGE
-  local base=$ROOT/$1 id before tries
+  local base=$ROOT/$1 id before now tries
   docker run --rm --network none --read-only --user 99:99 --cap-drop ALL --entrypoint haproxy -v "$base:/edge:ro" "$3" \
     -c -q -f "/edge/releases/$2/haproxy.cfg" >&2 || die "HAProxy refuses the new configuration; the running one stays"
   id=$(docker ps -q --filter "label=$LABEL=$1" --filter status=running | head -1)
@@ -165,17 +167,21 @@ activate() { # SERVICE DIGEST IMAGE
   fi
   ln -sfn "releases/$2" "$base/current.new"; mv -fT "$base/current.new" "$base/current"
   [ -n "${before:-}" ] || return 0
-  docker kill -s USR2 "$id" > /dev/null
+  # Not `docker kill`: that marks the container as stopped by hand, and a boot would not start it.
+  docker exec "$id" sh -c 'kill -USR2 1'
   for tries in $(seq 60); do
-    [ "$(admin 'show info' 2>/dev/null | awk -F': ' '$1 == "Pid" {print $2}')" != "$before" ] && return 0
+    now=$(admin 'show info' 2>/dev/null | awk -F': ' '$1 == "Pid" {print $2}') || now=''
+    [ -n "$now" ] && [ "$now" != "$before" ] && break
     sleep 0.25
   done
-  die "the edge did not take its new configuration within 15 s; the old one still serves"
+  [ -n "${now:-}" ] && [ "$now" != "$before" ] || die "the edge did not take its new configuration within 15 s; the old one still serves"
+  now=$(admin 'show servers state gateway' | awk '$4 == "gateway" {print $18}')
+  [ ! -s "$ROOT/gateway/serving" ] || [ "$now" = "$(cat "$ROOT/gateway/serving")" ] || point "$(cat "$ROOT/gateway/serving")"
 }
 
-traffic() { # EDGE GATEWAY
-  local name=$2 ip n=0 i seen
-  # By network, since a container may have several.
+# Sends the edge's traffic to a gateway container, and comes back when it arrives there.
+point() { # GATEWAY
+  local name=$1 ip n=0 i seen
   ip=$(docker inspect -f '{{range .NetworkSettings.Networks}}{{println .IPAddress}}{{end}}' "$name" | grep -v '^$' | head -1)
   admin "set server gateway/gateway fqdn $name" > /dev/null
   for i in $(seq 120); do
@@ -184,10 +190,14 @@ traffic() { # EDGE GATEWAY
     [ $n -ge 4 ] && break
     sleep 0.25
   done
-  [ $n -ge 4 ] || die "the edge does not see $name ($ip) as up after 30 s: it has ${seen:-nothing}. Fix: look at \`docker logs $name\` and \`docker logs $1\`"
+  [ $n -ge 4 ] || die "the edge does not see $name ($ip) as up after 30 s: it has ${seen:-nothing}. Fix: look at \`docker logs $name\` and at the edge's own log"
   save_servers
-  echo "$name" > "$ROOT/gateway/serving.new"; mv -f "$ROOT/gateway/serving.new" "$ROOT/gateway/serving"
-  echo "$name has the traffic"
+}
+
+traffic() { # GATEWAY EDGE
+  point "$1"
+  echo "$1" > "$ROOT/gateway/serving.new"; mv -f "$ROOT/gateway/serving.new" "$ROOT/gateway/serving"
+  echo "$1 has the traffic"
 }
 
 remove() { rm -rf "${ROOT:?}/${1:?}"; }

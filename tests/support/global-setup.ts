@@ -1,0 +1,14 @@
+import { hosts } from "../../lab/hosts.ts";
+import { bringUp, TEST_LAB } from "./test-lab.ts";
+
+/** Without root there is no lab: a failure where CI is set, a skip on a laptop (see `needsLab`). */
+export default async function setUp(): Promise<void> {
+  if (process.getuid?.() !== 0) {
+    if (process.env.CI)
+      throw new Error("the integration tests need root: they make network namespaces and file systems");
+    process.env.AI_BACKEND_NO_LAB = "the integration tests need root";
+    return;
+  }
+  await hosts(TEST_LAB, "down", "--wipe").catch(() => {});
+  await bringUp(TEST_LAB);
+}
