@@ -25,6 +25,7 @@ const project = (displayName, testMatch) => ({
 
 /** Cheap to real: `unit` needs neither root nor Docker; `integration` needs both. */
 export default {
+  testTimeout: 60_000,
   coverageDirectory: "coverage",
   coverageReporters: ["text", "text-summary"],
   collectCoverageFrom: ["config/**/*.ts", "components/**/*.ts", "operations/**/*.ts"],
@@ -35,7 +36,6 @@ export default {
       ...project("integration", ["integration/**/*.test.ts"]),
       globalSetup: "<rootDir>/tests/support/global-setup.ts",
       globalTeardown: "<rootDir>/tests/support/global-teardown.ts",
-      testTimeout: 60_000,
     },
   ],
 };

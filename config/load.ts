@@ -42,7 +42,7 @@ export function loadSettings({ stack, projectDir, values, secrets }: StackConfig
   const stackFile = `Pulumi.${stack}.yaml`;
   const stackYaml = new YamlSource(stackFile, read(join(projectDir, stackFile)) ?? "", ["config"], `${NAMESPACE}:`);
   const checked = validate(StackSettings, stackYaml, values);
-  if ("problems" in checked) problems.push(...checked.problems);
+  problems.push(...checked.problems);
 
   const configDir = typeof values.configDir === "string" ? values.configDir : `config/${stack}`;
   const document = <T extends typeof Providers | typeof Mappings>(schema: T, name: string) => {
@@ -58,13 +58,13 @@ export function loadSettings({ stack, projectDir, values, secrets }: StackConfig
       return undefined;
     }
     const result = validate(schema, source, source.value);
-    if ("problems" in result) problems.push(...result.problems);
-    return { source, value: "value" in result ? result.value : undefined };
+    problems.push(...result.problems);
+    return { source, value: result.value };
   };
   const providers = document(Providers, "providers.yaml");
   const mappings = document(Mappings, "model-mappings.yaml");
 
-  const settings = "value" in checked ? checked.value : undefined;
+  const settings = checked.value;
   const known = providers?.value as Providers | undefined;
   const routes = mappings?.value as Mappings | undefined;
   const hostKeys: Record<string, string> = {};

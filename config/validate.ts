@@ -97,15 +97,35 @@ function valueAt(input: unknown, path: Path): unknown {
   return path.reduce<unknown>((value, step) => (value as Record<string | number, unknown> | undefined)?.[step], input);
 }
 
-export function validate<T extends z.ZodType>(
-  schema: T,
-  source: YamlSource,
-  input: unknown,
-): { value: z.infer<T> } | { problems: Problem[] } {
+/** The input without what the issues are about. */
+function without(input: unknown, issues: Issue[]): unknown {
+  const copy = structuredClone(input);
+  for (const issue of issues) {
+    const path = issue.path as Path;
+    const holder = valueAt(copy, issue.code === "unrecognized_keys" ? path : path.slice(0, -1));
+    const keys = issue.code === "unrecognized_keys" ? issue.keys : path.slice(-1);
+    if (holder && typeof holder === "object")
+      for (const key of keys) delete (holder as Record<string | number, unknown>)[key];
+  }
+  return copy;
+}
+
+export interface Validated<T> {
+  problems: Problem[];
+  /**
+   * The document; where there are problems, what is left of it without them, so that the
+   * checks between documents still see the rest. Missing when too little is left.
+   */
+  value?: T;
+}
+
+export function validate<T extends z.ZodType>(schema: T, source: YamlSource, input: unknown): Validated<z.infer<T>> {
   const result = schema.safeParse(input);
-  if (result.success) return { value: result.data };
+  if (result.success) return { problems: [], value: result.data };
+  const { issues } = result.error;
+  const rest = schema.safeParse(without(input, issues));
   return {
-    problems: result.error.issues.flatMap((issue) =>
+    problems: issues.flatMap((issue) =>
       explain(issue, schema, input).map(({ at, message, fix }) => ({
         ...source.at(at),
         path: at.join("."),
@@ -113,5 +133,6 @@ export function validate<T extends z.ZodType>(
         fix,
       })),
     ),
+    ...(rest.success && { value: rest.data }),
   };
 }

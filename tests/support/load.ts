@@ -30,6 +30,7 @@ export function startTraffic(
         result.requests++;
       } catch (error) {
         result.failed.push(`plain: ${(error as Error).message}`);
+        await new Promise((wake) => setTimeout(wake, 100));
       }
       times.push(performance.now() - began);
     }
@@ -49,6 +50,7 @@ export function startTraffic(
         result.streams++;
       } catch (error) {
         result.failed.push(`stream: ${(error as Error).message}`);
+        await new Promise((wake) => setTimeout(wake, 100));
       }
     }
   }

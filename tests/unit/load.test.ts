@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -468,5 +468,21 @@ describe("suggestions", () => {
         Array.from({ length: 12 }, (_, i) => `longname${i}`),
       ),
     ).toMatch(/… \(12 in all\)$/);
+  });
+});
+
+describe("what the project ships", () => {
+  const ROOT = join(import.meta.dirname, "../..");
+  test.each([
+    ["prod", ROOT, { OPENAI_API_KEY: "secret", ANTHROPIC_API_KEY: "secret" }],
+    ["home", join(ROOT, "examples/one-machine"), {}],
+  ] as const)("the settings of %s load as they stand", (stack, projectDir, secrets) => {
+    const config: Record<string, unknown> = parse(
+      readFileSync(join(projectDir, `Pulumi.${stack}.yaml`), "utf8"),
+    ).config;
+    const values = Object.fromEntries(
+      Object.entries(config).map(([key, value]) => [key.replace(`${NAMESPACE}:`, ""), value]),
+    );
+    expect(loadSettings({ stack, projectDir, values, secrets }).stack).toBe(stack);
   });
 });
