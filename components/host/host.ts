@@ -63,7 +63,7 @@ export class Host extends pulumi.ComponentResource {
       settings.kind === "ssh" && access
         ? {
             host: `ssh://${settings.user}@${settings.address}:${settings.port}`,
-            sshOpts: sshOptions(access, bastion?.settings),
+            sshOpts: sshOptions(access, settings, bastion?.settings),
           }
         : { host: "unix:///var/run/docker.sock" },
       { parent: this },

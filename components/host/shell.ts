@@ -20,7 +20,7 @@ export function shellOf(host: HostSettings, access: SshAccess | undefined, basti
       ? await execa(
           "ssh",
           [
-            ...sshOptions(remote.access, bastion),
+            ...sshOptions(remote.access, remote.host, bastion),
             "-l",
             remote.host.user,
             "-p",

@@ -1,4 +1,5 @@
 import type { SshHostSettings } from "../../config/schema/stack.ts";
+import { digestOf } from "../service/digest.ts";
 
 export interface SshAccess {
   knownHostsFile: string;
@@ -9,6 +10,8 @@ export interface SshAccess {
 }
 
 const seconds = { connect: 5, persist: 60 };
+/** A socket's path may have 107 bytes on Linux, and ssh makes it first with 17 more in its name. Past that: no sharing. */
+const LONGEST_SOCKET = 88;
 
 /**
  * The options of the `ssh` program for one host: what the docker provider and the preflight
@@ -16,7 +19,7 @@ const seconds = { connect: 5, persist: 60 };
  * one and the command provider's own SSH) go by the same settings. One connection is kept
  * and shared, since every call of the Docker API is an ssh of its own otherwise.
  */
-export function sshOptions(access: SshAccess, bastion?: SshHostSettings): string[] {
+export function sshOptions(access: SshAccess, host: SshHostSettings, bastion?: SshHostSettings): string[] {
   const option = (name: string, value: string | number) => ["-o", `${name}=${value}`];
   const common = [
     "-F",
@@ -41,11 +44,17 @@ export function sshOptions(access: SshAccess, bastion?: SshHostSettings): string
     "[%h]:%p",
     bastion.address,
   ];
+  const socket = `${access.controlDir}/${digestOf(host).slice(0, 12)}`;
+  const shared = socket.length <= LONGEST_SOCKET;
   return [
     ...common,
-    ...option("ControlMaster", "auto"),
-    ...option("ControlPath", `${access.controlDir}/%C`),
-    ...option("ControlPersist", seconds.persist),
+    ...(shared
+      ? [
+          ...option("ControlMaster", "auto"),
+          ...option("ControlPath", socket),
+          ...option("ControlPersist", seconds.persist),
+        ]
+      : option("ControlMaster", "no")),
     ...(through ? option("ProxyCommand", through.join(" ")) : []),
   ];
 }

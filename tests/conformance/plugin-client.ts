@@ -34,9 +34,10 @@ export class PluginClient {
     private readonly client: Message,
   ) {}
 
-  static async start(folder: string, name: string): Promise<PluginClient> {
+  static async start(folder: string, name: string, cwd?: string): Promise<PluginClient> {
     const child = spawn(join(folder, `pulumi-resource-${name}`), [], {
       stdio: ["ignore", "pipe", "inherit"],
+      cwd,
       env: { ...process.env, AI_BACKEND_STAND_INS_FOR: "any" },
     });
     const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });

@@ -145,7 +145,7 @@ describe("leftovers of a killed update", () => {
 describe("ssh", () => {
   const access = { knownHostsFile: "/k/known_hosts", controlDir: "/k/c" };
   test("the user's own configuration stays out, the host key is pinned, one connection is shared", () => {
-    const text = sshOptions({ ...access, privateKeyFile: "/k/id" }).join(" ");
+    const text = sshOptions({ ...access, privateKeyFile: "/k/id" }, ssh).join(" ");
     expect(text).toMatch(/^-F none -i \/k\/id -o IdentitiesOnly=yes /);
     for (const part of [
       "StrictHostKeyChecking=yes",
@@ -157,10 +157,15 @@ describe("ssh", () => {
     expect(text).not.toContain("ProxyCommand");
   });
   test("an agent, and a bastion with the same pinned keys", () => {
-    const options = sshOptions(access, { ...ssh, port: 2200, user: "jump" });
+    const options = sshOptions(access, ssh, { ...ssh, port: 2200, user: "jump" });
     expect(options).not.toContain("-i");
     const proxy = options.find((option) => option.startsWith("ProxyCommand"));
     expect(proxy).toMatch(/StrictHostKeyChecking=yes .* -p 2200 -l jump -W \[%h\]:%p 10\.0\.0\.1$/);
+  });
+  test("a folder with a long name: no shared connection, rather than none at all", () => {
+    const options = sshOptions({ ...access, controlDir: `/${"x".repeat(90)}` }, ssh);
+    expect(options).toContain("ControlMaster=no");
+    expect(options.join()).not.toContain("ControlPath");
   });
   test("this machine's shell runs a script, and is cut off in time", async () => {
     const local = shellOf({ kind: "local" }, undefined);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { getServers } from "node:dns";
 import { Client, type ConnectConfig, utils } from "ssh2";
 import { ProviderError } from "../provider.ts";
 import type { Execution, Outcome } from "./execution.ts";
@@ -52,7 +53,10 @@ function dialError(
       return new ProviderError("UNKNOWN", `dial tcp ${where}: connect: no route to host`);
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return new ProviderError("UNKNOWN", `dial tcp: lookup ${to.host}: no such host`);
+      return new ProviderError(
+        "UNKNOWN",
+        `dial tcp: lookup ${to.host} on ${getServers()[0] ?? "localhost"}:53: no such host`,
+      );
     default:
       return error.level === "client-timeout" || error.code === "ETIMEDOUT"
         ? new ProviderError("DEADLINE_EXCEEDED", `dial tcp ${where}: i/o timeout`)
@@ -63,6 +67,7 @@ function dialError(
 function attempt(to: Connection, sock?: ConnectConfig["sock"]): Promise<Client> {
   const pinned = to.hostKey === undefined ? undefined : utils.parseKey(to.hostKey);
   if (pinned instanceof Error) throw new ProviderError("UNKNOWN", "failed to parse host key: ssh: no key found");
+  if (to.privateKey !== undefined) checkPrivateKey(to.privateKey, to.privateKeyPassword);
   let mismatch = false;
   return new Promise((resolve, reject) => {
     const client = new Client();
@@ -88,6 +93,15 @@ function attempt(to: Connection, sock?: ConnectConfig["sock"]): Promise<Client> 
       },
     });
   });
+}
+
+/** Throws the real plugin's words for a key that cannot be used; nothing is dialled then. */
+function checkPrivateKey(text: string, password?: string): void {
+  const key = utils.parseKey(text, password);
+  if (!(key instanceof Error)) return;
+  const isProtected = /no passphrase given/i.test(key.message);
+  const why = isProtected ? "ssh: this private key is passphrase protected" : "ssh: no key found";
+  throw new ProviderError("UNKNOWN", why);
 }
 
 const fingerprint = (key: Buffer) => createHash("sha256").update(key).digest();
@@ -127,7 +141,8 @@ async function retry(
     try {
       return await run();
     } catch (error) {
-      if (!(error instanceof ProviderError) || error.message.startsWith("failed to parse")) throw error;
+      if (!(error instanceof ProviderError) || /^(failed to parse|ssh: (no key|this private))/.test(error.message))
+        throw error;
       if (failed >= to.dialErrorLimit || signal.aborted) {
         const prefix = label === "" ? "" : "proxy: ";
         throw new ProviderError(error.code, `${prefix}after ${failed} failed attempts: ${error.message}`);
@@ -138,18 +153,49 @@ async function retry(
   }
 }
 
-const run = (client: Client, command: string, env?: Record<string, string>) =>
-  new Promise<import("ssh2").ClientChannel>((resolve, reject) =>
-    client.exec(command, env ? { env } : {}, (error, channel) => (error ? reject(error) : resolve(channel))),
+interface Ended {
+  /** What the real plugin says of anything but exit 0. */
+  wrong?: string;
+}
+
+/** Runs one command. Listeners are set before anything else is read: the end may come in the same packet as the start. */
+const run = (
+  client: Client,
+  command: string,
+  env: Record<string, string>,
+  stdin: string,
+  out: (data: Buffer) => void,
+  err: (data: Buffer) => void,
+) =>
+  new Promise<Ended>((resolve, reject) =>
+    client.exec(command, { env }, (error, channel) => {
+      if (error) return reject(error);
+      let ended: Ended = { wrong: "wait: remote command exited without exit status or exit signal" };
+      channel.on("data", out);
+      channel.stderr.on("data", err);
+      channel.on("exit", (code: number | null, signal?: string) => {
+        if (code === 0) ended = {};
+        else if (signal) ended = { wrong: `Process exited with status 143 from signal ${signal.replace(/^SIG/, "")}` };
+        else ended = { wrong: `Process exited with status ${code}` };
+      });
+      channel.on("close", () => resolve(ended));
+      channel.end(stdin);
+    }),
   );
 
 /** The names among `wanted` that the server refuses to set. ssh2 cannot tell, so it is looked up. */
 async function refused(client: Client, wanted: Record<string, string>): Promise<string[]> {
   const names = Object.keys(wanted);
   if (names.length === 0) return [];
-  const channel = await run(client, "env -0", wanted);
   let text = "";
-  for await (const data of channel) text += data;
+  await run(
+    client,
+    "env -0",
+    wanted,
+    "",
+    (data) => (text += data),
+    () => {},
+  );
   const set = new Set(text.split("\0").map((entry) => entry.split("=")[0]));
   return names.filter((name) => !set.has(name));
 }
@@ -176,21 +222,16 @@ export async function executeRemotely(
         throw new ProviderError("UNKNOWN", `could not set environment variable "${name}": ssh: setenv failed`);
       }
     }
-    const channel = await run(client, execution.command, { ...execution.environment, ...previous });
     const output = execution.capture();
-    channel.on("data", (data: Buffer) => output.stdout(data));
-    channel.stderr.on("data", (data: Buffer) => output.stderr(data));
-    channel.end(execution.stdin ?? "");
-    const ended = await new Promise<string | undefined>((resolve) => {
-      let status: string | undefined = "wait: remote command exited without exit status or exit signal";
-      channel.on("exit", (code: number | null, signal?: string) => {
-        if (code === 0) status = undefined;
-        else if (signal) status = `Process exited with status 143 from signal ${signal.replace(/^SIG/, "")}`;
-        else status = `Process exited with status ${code}`;
-      });
-      channel.on("close", () => resolve(status));
-    });
-    if (ended) throw new ProviderError("UNKNOWN", `${ended}: running "${execution.command}":\n${output.both()}`);
+    const { wrong } = await run(
+      client,
+      execution.command,
+      { ...execution.environment, ...previous },
+      execution.stdin ?? "",
+      (data) => output.stdout(data),
+      (data) => output.stderr(data),
+    );
+    if (wrong) throw new ProviderError("UNKNOWN", `${wrong}: running "${execution.command}":\n${output.both()}`);
     return output.outcome();
   } finally {
     execution.signal.removeEventListener("abort", abort);

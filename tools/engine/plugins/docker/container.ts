@@ -53,7 +53,7 @@ function previewState(inputs: Properties): Properties {
   return state;
 }
 
-type When = "create" | "read" | "update";
+type When = "create" | "read";
 
 function stateOf(inputs: Properties, info: Info, when: When, logs: string | null): Properties {
   const host = info.HostConfig as Info["HostConfig"] & Record<string, Value>;
@@ -253,8 +253,7 @@ export function container(daemon: Daemon): ResourceType {
         const { StatusCode } = await made.wait();
         if (inputs.logs === true) logs = unframe(await made.logs({ stdout: true, stderr: true }));
         if (inputs.rm === true) {
-          const ended = { ...before, State: { ...before.State, Running: false, ExitCode: StatusCode } };
-          return { id: made.id, properties: stateOf(inputs, ended, "create", logs) };
+          return { id: made.id, properties: stateOf(inputs, stopped(before, StatusCode), "create", logs) };
         }
       } else {
         await pause(SETTLE_MS);
@@ -276,20 +275,28 @@ export function container(daemon: Daemon): ResourceType {
         const state = stateOf(properties, await docker.getContainer(id).inspect(), "read", null);
         const changed: Properties = {};
         for (const name of Object.keys(inputs)) {
-          const simple = typeof state[name] !== "object" || name === "ports";
-          if (simple && state[name] !== undefined) changed[name] = state[name];
+          const value = state[name];
+          const simple = typeof value !== "object" && name !== "image" && value !== undefined;
+          if (simple || (name === "ports" && Array.isArray(value) && value.length === 0))
+            changed[name] = value as Value;
         }
-        return { id, properties: state, inputs: { ...inputs, ...changed, image: inputs.image ?? "" } };
+        const defaults = (Array.isArray(inputs.__defaults) ? inputs.__defaults : []).filter(
+          (name) => changed[String(name)] === undefined || changed[String(name)] === inputs[String(name)],
+        );
+        return { id, properties: state, inputs: { ...inputs, ...changed, __defaults: defaults } };
       } catch (error) {
         if (isGone(error)) return { id: "", properties: {}, inputs: {} };
         throw error;
       }
     },
     async update({ id, properties, inputs }, news, context) {
-      if (context.preview) {
-        const changed = Object.keys(CONTAINER).filter((name) => news[name] !== undefined);
-        return { ...properties, ...Object.fromEntries(changed.map((name) => [name, nested(name, news[name])])) };
-      }
+      // The answer is what was planned; the container itself is not looked at again.
+      const asked = Object.keys(CONTAINER).filter((name) => news[name] !== undefined);
+      const planned: Properties = {
+        ...properties,
+        ...Object.fromEntries(asked.map((name) => [name, nested(name, news[name])])),
+      };
+      if (context.preview) return planned;
       const during = `updating ${context.urn}: `;
       const difference = diff(properties, news, CONTAINER, context, true);
       if (difference.replaces.length > 0) {
@@ -307,7 +314,14 @@ export function container(daemon: Daemon): ResourceType {
         if (difference.diffs.some((name) => limits.includes(name))) await one.update(resources(news));
         if (difference.diffs.includes("mustRun") && news.mustRun === true && !(await one.inspect()).State.Running)
           await one.start();
-        return stateOf(news, await one.inspect(), "update", null);
+        return {
+          ...planned,
+          networksAdvanced: (planned.networksAdvanced as Properties[]).map((each) => ({
+            ...each,
+            gwPriority: each.gwPriority ?? 0,
+          })),
+          volumes: (planned.volumes as Properties[]).map((each) => ({ ...each, readOnly: each.readOnly ?? false })),
+        };
       } catch (error) {
         const partial = { id, properties: { ...properties }, inputs };
         throw failed(during, `Unable to update a container: ${daemonSaid(error)}`, partial);
@@ -326,6 +340,25 @@ export function container(daemon: Daemon): ResourceType {
         if (!isGone(error)) throw failed(`deleting ${urn}: `, `Unable to remove container: ${daemonSaid(error)}`);
       }
     },
+  };
+}
+
+/** What `docker inspect` would have said of a container that removed itself. */
+function stopped(info: Info, exitCode: number): Info {
+  const none = {
+    Gateway: "",
+    GlobalIPv6Address: "",
+    GlobalIPv6PrefixLen: 0,
+    IPAddress: "",
+    IPPrefixLen: 0,
+    IPv6Gateway: "",
+    MacAddress: "",
+  };
+  const networks = Object.entries(info.NetworkSettings.Networks).map(([name, one]) => [name, { ...one, ...none }]);
+  return {
+    ...info,
+    State: { ...info.State, Running: false, ExitCode: exitCode },
+    NetworkSettings: { ...info.NetworkSettings, Networks: Object.fromEntries(networks) },
   };
 }
 

@@ -24,7 +24,7 @@ function stateOf(inputs: Properties, info: Docker.NetworkInspectInfo, read: bool
     ingress: info.Ingress,
     internal: info.Internal,
     ipamConfigs: (info.IPAM?.Config ?? []).map((config) => ({
-      auxAddress: read ? {} : null,
+      auxAddress: read || inputs.ipamConfigs === undefined ? {} : null,
       gateway: config.Gateway ?? "",
       ipRange: config.IPRange ?? "",
       subnet: config.Subnet ?? "",

@@ -13,7 +13,7 @@ function stateOf(inputs: Properties, info: Docker.VolumeInspectInfo, read: boole
   return {
     cluster: null,
     driver: info.Driver,
-    driverOpts: info.Options ?? inputs.driverOpts ?? (read ? {} : null),
+    driverOpts: Object.keys(info.Options ?? {}).length > 0 ? info.Options : (inputs.driverOpts ?? (read ? {} : null)),
     id: info.Name,
     labels: labelList(info.Labels),
     mountpoint: info.Mountpoint,
