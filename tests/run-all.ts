@@ -52,7 +52,7 @@ async function jest(project: string, ...args: string[]): Promise<void> {
 await command("format and lint", "node_modules/.bin/biome", ["ci", "--error-on-warnings", "."]);
 await command("types", "node_modules/.bin/tsc", ["--noEmit"]);
 await jest("unit", "--coverage");
-await jest("integration", "--runInBand");
+await jest("integration", "--maxWorkers=2");
 await rm(scratch, { recursive: true, force: true });
 const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : "";
 process.stdout.write(`${count.passed} passed, ${count.failed} failed${skipped}\n`);

@@ -11,12 +11,12 @@ import { Coverage } from "../conformance/coverage.ts";
 import { PluginClient } from "../conformance/plugin-client.ts";
 import { judge, load, Placeholders, type Recorded } from "../conformance/recorded-case.ts";
 import { needsLab } from "../support/needs-lab.ts";
-import { TEST_LAB } from "../support/test-lab.ts";
+import { bringUp, PLUGIN_LAB, takeDown } from "../support/test-lab.ts";
 
 /** The recorded `gw` and `obs`. */
 const GW = "gateway";
 const OBS = "observability";
-const SSH_CONFIG = join(TEST_LAB.dir, "ssh_config");
+const SSH_CONFIG = join(PLUGIN_LAB.dir, "ssh_config.shared");
 
 /** What somebody did to the host before a case, as its name tells. */
 const BEHIND_ITS_BACK: Record<string, string> = {
@@ -32,6 +32,11 @@ needsLab("the stand-ins on hosts answer as the real plugins did", () => {
 
   beforeAll(async () => {
     home = await mkdtemp(join(tmpdir(), "ai-backend-plugins-"));
+    await takeDown(PLUGIN_LAB);
+    await bringUp(PLUGIN_LAB);
+    // One shared connection: every call of the Docker API is an ssh of its own otherwise.
+    const shared = `Host *\n  ControlMaster auto\n  ControlPath ${PLUGIN_LAB.dir}/mux-%C\n  ControlPersist 20\nInclude ${PLUGIN_LAB.dir}/ssh_config\n`;
+    await writeFile(SSH_CONFIG, shared, { mode: 0o600 });
     for (const [name, args] of [
       ["other", []],
       ["encrypted", ["-p"]],
@@ -47,19 +52,19 @@ needsLab("the stand-ins on hosts answer as the real plugins did", () => {
       ]);
     }
     const hostKey = async (host: string) =>
-      (await inHost(TEST_LAB, host, "cat /etc/ssh/ssh_host_ed25519_key.pub")).split(" ").slice(0, 2).join(" ");
+      (await inHost(PLUGIN_LAB, host, "cat /etc/ssh/ssh_host_ed25519_key.pub")).split(" ").slice(0, 2).join(" ");
     const bound: Record<string, string> = {
-      "<host:gw>": addressOf(TEST_LAB, GW),
-      "<host:obs>": addressOf(TEST_LAB, OBS),
-      "<host:absent>": `${TEST_LAB.net}.250`,
+      "<host:gw>": addressOf(PLUGIN_LAB, GW),
+      "<host:obs>": addressOf(PLUGIN_LAB, OBS),
+      "<host:absent>": `${PLUGIN_LAB.net}.250`,
       "<host-key:gw>": await hostKey(GW),
       "<host-key:obs>": await hostKey(OBS),
-      "<ssh-private-key>": await readFile(join(TEST_LAB.dir, "id_ed25519"), "utf8"),
+      "<ssh-private-key>": await readFile(join(PLUGIN_LAB.dir, "id_ed25519"), "utf8"),
       "<other-ssh-private-key>": await readFile(join(home, "other"), "utf8"),
       "<other-ssh-public-key>": (await readFile(join(home, "other.pub"), "utf8")).split(" ").slice(0, 2).join(" "),
       "<encrypted-ssh-private-key>": await readFile(join(home, "encrypted"), "utf8"),
       "<ssh-config>": SSH_CONFIG,
-      "<registry>": registryOf(TEST_LAB),
+      "<registry>": registryOf(PLUGIN_LAB),
     };
     for (const file of [
       "command-remote-Command",
@@ -74,13 +79,13 @@ needsLab("the stand-ins on hosts answer as the real plugins did", () => {
       placeholders.set(file, one);
     }
     await inHost(
-      TEST_LAB,
+      PLUGIN_LAB,
       GW,
       "mkdir -p /opt/h5 /run/sshd; /usr/sbin/sshd -p 2200 -o 'AcceptEnv=*' -o PidFile=/run/sshd-2200.pid",
     );
-    const registry = registryOf(TEST_LAB);
+    const registry = registryOf(PLUGIN_LAB);
     await inHost(
-      TEST_LAB,
+      PLUGIN_LAB,
       OBS,
       `mkdir -p /opt/h5m
       docker pull -q ${registry}/docker.io/library/redis:7.0.15
@@ -93,15 +98,9 @@ needsLab("the stand-ins on hosts answer as the real plugins did", () => {
       docker create --name h5taken ha:lab true
       docker run -d --name h5port -p 127.0.0.1:8099:80 ha:lab sleep 3600`,
     );
-    await writeFile(join(home, "ready"), "");
   }, 120_000);
   afterAll(async () => {
-    await inHost(
-      TEST_LAB,
-      OBS,
-      "docker ps -aq | xargs -r docker rm -fv; docker network prune -f; docker volume prune -f; docker image prune -af; rm -rf /opt/h5m",
-    ).catch(() => {});
-    await inHost(TEST_LAB, GW, "kill $(cat /run/sshd-2200.pid); rm -rf /opt/h5").catch(() => {});
+    await takeDown(PLUGIN_LAB);
     await rm(home, { recursive: true, force: true });
     process.stderr.write(`${coverage.report("stand-ins, on hosts")}\n`);
   }, 60_000);
@@ -123,7 +122,7 @@ needsLab("the stand-ins on hosts answer as the real plugins did", () => {
         test(`${recorded.method}: ${recorded.name}`, async () => {
           const mine = placeholders.get(file) as Placeholders;
           const before = /Network|Volume/.test(file) ? BEHIND_ITS_BACK[recorded.name] : undefined;
-          if (before) await inHost(TEST_LAB, OBS, before);
+          if (before) await inHost(PLUGIN_LAB, OBS, before);
           const answer = await client().call({ ...recorded, request: mine.fill(recorded.request) });
           expect(judge(recorded, answer, mine)).toBeUndefined();
           coverage.replayed(name);
@@ -152,7 +151,7 @@ needsLab("the stand-ins on hosts answer as the real plugins did", () => {
     beforeAll(async () => {
       client = await PluginClient.start(await installStandIn("docker", home), "docker");
       const args = {
-        host: `ssh://root@${addressOf(TEST_LAB, OBS)}`,
+        host: `ssh://root@${addressOf(PLUGIN_LAB, OBS)}`,
         sshOpts: JSON.stringify(["-F", SSH_CONFIG]),
         version: "5.2.0",
       };
@@ -168,12 +167,16 @@ needsLab("the stand-ins on hosts answer as the real plugins did", () => {
       /default registry|image missing$|nothing" not found|driver missing/.test(recorded.name)
         ? "asking the internet"
         : undefined;
+    const ofThatHost = (recorded: Recorded) =>
+      /networkMode host|port without external/.test(recorded.name)
+        ? "carrying a name or port of the recorded host"
+        : undefined;
     for (const file of ["docker-Network", "docker-Volume", "docker-RemoteImage", "docker-Container"]) {
       replay(
         file,
         () => client,
         onHosts(file),
-        (recorded) => needsHands(recorded) ?? needsInternet(recorded),
+        (recorded) => needsHands(recorded) ?? needsInternet(recorded) ?? ofThatHost(recorded),
       );
     }
   });
