@@ -46,7 +46,7 @@ const hosts = Object.fromEntries(
       settings: own,
       hostKey: settings.hostKeys[name],
       ...(access && { access }),
-      ...(privateKey ? { privateKey } : { agentSocket: process.env.SSH_AUTH_SOCK }),
+      ...(privateKey && { privateKey }),
       ...(own.kind === "ssh" && own.bastion && { bastion: bastionOf(own.bastion) }),
       dataDir: settings.dataDir,
       tool,

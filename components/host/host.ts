@@ -10,9 +10,8 @@ export interface HostArgs {
   hostKey?: string;
   /** How ssh hosts are reached; needed for one. */
   access?: SshAccess;
-  /** The private key's text, for the command provider; left out: the agent at `agentSocket`. */
+  /** The private key's text, for the command provider; left out: the agent that SSH_AUTH_SOCK names. */
   privateKey?: pulumi.Input<string>;
-  agentSocket?: string;
   /** The host to go through, when the settings name a bastion. */
   bastion?: { settings: SshHostSettings; hostKey: string };
   /** Folder of releases and secrets on the host. */
@@ -117,10 +116,8 @@ export class Host extends pulumi.ComponentResource {
 function connectionOf(settings: SshHostSettings, args: HostArgs): Connection {
   const { bastion } = args;
   // Field by field: an unknown field would make the provider print the whole connection.
-  const login =
-    args.privateKey !== undefined
-      ? { privateKey: pulumi.secret(args.privateKey) }
-      : { agentSocketPath: args.agentSocket };
+  // No agentSocketPath: it is another at every login, and would show as a change of every command.
+  const login = args.privateKey !== undefined ? { privateKey: pulumi.secret(args.privateKey) } : {};
   return {
     host: settings.address,
     port: settings.port,

@@ -68,6 +68,7 @@ function attempt(to: Connection, sock?: ConnectConfig["sock"]): Promise<Client> 
   const pinned = to.hostKey === undefined ? undefined : utils.parseKey(to.hostKey);
   if (pinned instanceof Error) throw new ProviderError("UNKNOWN", "failed to parse host key: ssh: no key found");
   if (to.privateKey !== undefined) checkPrivateKey(to.privateKey, to.privateKeyPassword);
+  const agent = to.agentSocketPath ?? process.env.SSH_AUTH_SOCK;
   let mismatch = false;
   return new Promise((resolve, reject) => {
     const client = new Client();
@@ -85,7 +86,7 @@ function attempt(to: Connection, sock?: ConnectConfig["sock"]): Promise<Client> 
       ...(sock && { sock }),
       ...(to.password !== undefined && { password: to.password }),
       ...(to.privateKey !== undefined && { privateKey: to.privateKey, passphrase: to.privateKeyPassword }),
-      ...(to.agentSocketPath !== undefined && { agent: to.agentSocketPath }),
+      ...(agent && { agent }),
       // Without a pinned key any key is accepted, as the real plugin does.
       hostVerifier: (key: Buffer) => {
         mismatch = pinned !== undefined && !fingerprint(pinned.getPublicSSH()).equals(fingerprint(key));
