@@ -259,9 +259,17 @@ halt() {
   gone "$1"
 }
 
+# Every host's systemd and dockerd watch files, and all of root's watches count together.
+room_for_watches() {
+  local f=/proc/sys/fs/inotify/max_user_instances want
+  want=$((256 + 32 * $(wc -w <<< "$HOSTS")))
+  [ "$(cat $f)" -ge "$want" ] || echo "$want" > $f || echo "lab hosts: $f is low; with many hosts some may not start" >&2
+}
+
 up() {
   local n
   base
+  room_for_watches
   [ -e "$KEY" ] || ssh-keygen -q -t ed25519 -N '' -C lab -f "$KEY"
   touch "$KNOWN"
   client

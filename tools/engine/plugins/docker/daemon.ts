@@ -154,3 +154,21 @@ export function daemonSaid(error: unknown): string {
 
 export const isGone = (error: unknown) => (error as { statusCode?: number }).statusCode === 404;
 export const pause = (ms: number) => new Promise((wake) => setTimeout(wake, ms));
+
+/** The real plugin polls networks and volumes every two seconds, so each such call takes that long at least. */
+export const POLL_MS = 2000;
+const DELETE_LIMIT_MS = 30_000;
+
+/** Removes until it is gone, or until the real plugin gives up; `pending` is its word for the state meanwhile. */
+export async function removeUntilGone(remove: () => Promise<unknown>, during: string, pending: string): Promise<void> {
+  const end = Date.now() + DELETE_LIMIT_MS;
+  for (;;) {
+    const gone = await remove().then(() => true, isGone);
+    await pause(POLL_MS);
+    if (gone) return;
+    if (Date.now() > end) {
+      const why = `timeout while waiting for state to become 'removed' (last state: '${pending}', timeout: 30s)`;
+      throw failed(during, why);
+    }
+  }
+}

@@ -2,12 +2,8 @@ import type Docker from "dockerode";
 import type { ResourceType } from "../provider.ts";
 import { isObject, type Properties, UNKNOWN, type Value } from "../wire.ts";
 import { check, diff } from "./bridge.ts";
-import { type Daemon, daemonSaid, failed, isGone, pause } from "./daemon.ts";
+import { type Daemon, daemonSaid, failed, isGone, POLL_MS, pause, removeUntilGone } from "./daemon.ts";
 import { NETWORK } from "./schema.ts";
-
-/** The real plugin polls every two seconds, so each call takes that long at least. */
-const POLL_MS = 2000;
-const DELETE_LIMIT_MS = 30_000;
 
 export const labelMap = (labels: Value | undefined): Record<string, string> =>
   Object.fromEntries(
@@ -116,21 +112,7 @@ export function network(daemon: Daemon): ResourceType {
     },
     async delete({ id }, { urn }) {
       const docker = await daemon.client(`deleting ${urn}: `);
-      const end = Date.now() + DELETE_LIMIT_MS;
-      for (;;) {
-        const gone = await docker
-          .getNetwork(id)
-          .remove()
-          .then(() => true, isGone);
-        await pause(POLL_MS);
-        if (gone) return;
-        if (Date.now() > end) {
-          throw failed(
-            `deleting ${urn}: `,
-            "timeout while waiting for state to become 'removed' (last state: 'pending', timeout: 30s)",
-          );
-        }
-      }
+      await removeUntilGone(() => docker.getNetwork(id).remove(), `deleting ${urn}: `, "pending");
     },
   };
 }

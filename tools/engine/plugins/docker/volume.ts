@@ -2,12 +2,9 @@ import type Docker from "dockerode";
 import type { ResourceType } from "../provider.ts";
 import { type Properties, UNKNOWN } from "../wire.ts";
 import { check, diff } from "./bridge.ts";
-import { type Daemon, daemonSaid, failed, isGone, pause } from "./daemon.ts";
+import { type Daemon, daemonSaid, failed, isGone, removeUntilGone } from "./daemon.ts";
 import { labelList, labelMap } from "./network.ts";
 import { VOLUME } from "./schema.ts";
-
-const POLL_MS = 2000;
-const DELETE_LIMIT_MS = 30_000;
 
 function stateOf(inputs: Properties, info: Docker.VolumeInspectInfo, read: boolean): Properties {
   return {
@@ -61,21 +58,7 @@ export function volume(daemon: Daemon): ResourceType {
     },
     async delete({ id }, { urn }) {
       const docker = await daemon.client(`deleting ${urn}: `);
-      const end = Date.now() + DELETE_LIMIT_MS;
-      for (;;) {
-        const gone = await docker
-          .getVolume(id)
-          .remove()
-          .then(() => true, isGone);
-        await pause(POLL_MS);
-        if (gone) return;
-        if (Date.now() > end) {
-          throw failed(
-            `deleting ${urn}: `,
-            "timeout while waiting for state to become 'removed' (last state: 'in_use', timeout: 30s)",
-          );
-        }
-      }
+      await removeUntilGone(() => docker.getVolume(id).remove(), `deleting ${urn}: `, "in_use");
     },
   };
 }
