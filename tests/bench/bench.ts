@@ -66,7 +66,7 @@ async function measure(backend: Backend, what: string, args: string[]): Promise<
         }
         const sum = Object.values(kinds).reduce((a, b) => a + b, 0);
         if (sum > memoryMiB) [memoryMiB, processes] = [sum, kinds];
-        await new Promise((wake) => setTimeout(wake, 300));
+        await new Promise((wake) => setTimeout(wake, 1500)); // reading smaps costs the very cores that are measured
       }
     })();
     const result = await child;
