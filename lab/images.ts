@@ -1,8 +1,9 @@
 /** The lab's images: built once for each recipe, kept by content, served by the lab's registry. */
 import { createHash } from "node:crypto";
-import { access, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { exists } from "../tools/engine/engine.ts";
 import { CACHE_DIR } from "../tools/engine/paths.ts";
 import { startDaemon } from "./daemons.ts";
 import { type LabSettings, registryOf } from "./settings.ts";
@@ -18,12 +19,6 @@ export interface Image {
   key: string;
   layout: string;
 }
-
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );
 
 /** Every recipe beside this file, with the key of its content. */
 export async function images(): Promise<Image[]> {

@@ -1,8 +1,9 @@
 /** The lab's model: random weights, made here, under 1 MB, the same bytes every time. */
 import { createHash } from "node:crypto";
-import { access, mkdir, readFile, rename } from "node:fs/promises";
+import { mkdir, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { exists } from "../tools/engine/engine.ts";
 import { CACHE_DIR } from "../tools/engine/paths.ts";
 import { inHost } from "./hosts.ts";
 import type { LabSettings } from "./settings.ts";
@@ -19,13 +20,7 @@ export async function makeModel(): Promise<string> {
     .digest("hex")
     .slice(0, 16);
   const file = join(CACHE_DIR, "models", `tiny-random-${key}.gguf`);
-  if (
-    await access(file).then(
-      () => true,
-      () => false,
-    )
-  )
-    return file;
+  if (await exists(file)) return file;
   const venv = join(CACHE_DIR, "models", "venv");
   await mkdir(join(CACHE_DIR, "models"), { recursive: true });
   await execa("python3", ["-m", "venv", venv]);

@@ -25,11 +25,11 @@ echo "user=$(id -un)"
 echo "now=$(date +%s)"
 echo "docker=$(have docker)"
 echo "daemon=$(timeout 5 docker info --format '{{.ServerVersion}}' 2>&1 | head -1)"
-echo "root=$(timeout 5 docker info --format '{{.DockerRootDir}}' 2>/dev/null)"
+r=$(timeout 5 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
+echo "root=$r"
 d=${dataDir}; while [ ! -d "$d" ]; do d=$(dirname "$d"); done
 echo "data_free=$(free "$d")"
 echo "data_writable=$([ -w "$d" ] && echo yes || echo no)"
-r=$(timeout 5 docker info --format '{{.DockerRootDir}}' 2>/dev/null)
 echo "docker_free=$(free "\${r:-/var/lib/docker}")"
 echo "socket_client=$(for c in socat nc perl python3; do [ "$(have $c)" = yes ] && { echo $c; break; }; done)"
 echo "nvidia=$(have nvidia-smi)"

@@ -174,8 +174,8 @@ export function serve(provider: Provider): void {
       return response;
     }),
     check: handler(async (r) => {
-      const { urn } = context(r);
-      return checkResponse(await typeOf(urn).check(toObject(r.getOlds()), toObject(r.getNews()), context(r)));
+      const about = context(r);
+      return checkResponse(await typeOf(about.urn).check(toObject(r.getOlds()), toObject(r.getNews()), about));
     }),
     diff: handler((r) => {
       const old = existing(r, r.getOlds(), r.getOldInputs());
