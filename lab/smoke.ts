@@ -1,8 +1,24 @@
 import OpenAI from "openai";
 
+/** A gateway host that was just switched on has a gateway that still starts. */
+const START_MS = 60_000;
+
+/** Waits while the edge answers 503: no gateway is up yet. */
+async function gatewayUp(client: OpenAI): Promise<void> {
+  for (const end = Date.now() + START_MS; Date.now() < end; ) {
+    const status = await client.models.list().then(
+      () => 200,
+      (error) => error.status,
+    );
+    if (status !== 503) return;
+    await new Promise((wake) => setTimeout(wake, 500));
+  }
+}
+
 /** Asks every model once, at the same time. Throws with those that do not answer. */
 export async function smoke(url: string, key: string, models: string[]): Promise<string> {
   const client = new OpenAI({ baseURL: url, apiKey: key, maxRetries: 0, timeout: 60_000 });
+  await gatewayUp(client);
   const results = await Promise.all(
     models.map(async (model) => {
       const began = performance.now();
