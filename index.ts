@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { Cache } from "./components/cache/cache.ts";
 import { Edge } from "./components/edge/edge.ts";
-import { deploymentsOf, keyVariableOf } from "./components/gateway/deployments.ts";
+import { gatewaySettings } from "./components/gateway/deployments.ts";
 import { Gateway } from "./components/gateway/gateway.ts";
 import { Host } from "./components/host/host.ts";
 import { clearLeftovers } from "./components/host/leftovers.ts";
@@ -14,10 +14,12 @@ import { preflight } from "./components/host/preflight.ts";
 import { type Shell, shellOf } from "./components/host/shell.ts";
 import type { SshAccess } from "./components/host/ssh-options.ts";
 import { LlamaCpp } from "./components/providers/llama-cpp.ts";
+import { compactRoutes } from "./config/compact-routes.ts";
 import { mirrored } from "./config/images.ts";
+import { isEmbedding } from "./config/litellm-kinds.ts";
 import { loadSettings, NAMESPACE } from "./config/load.ts";
-import { SettingsError } from "./config/problems.ts";
-import { SECRET_REFERENCE } from "./config/schema/providers.ts";
+import { formatProblem, SettingsError } from "./config/problems.ts";
+import { keyVariableOf, SECRET_REFERENCE } from "./config/schema/providers.ts";
 import type { SshHostSettings } from "./config/schema/stack.ts";
 import type { Settings } from "./config/settings.ts";
 
@@ -25,6 +27,7 @@ import type { Settings } from "./config/settings.ts";
 const DISK_MIB = 2048;
 
 const settings = readSettings();
+for (const warning of settings.warnings) await pulumi.log.warn(formatProblem(warning));
 const access = sshAccess(settings);
 const shells = Object.fromEntries(Object.keys(settings.hosts).map((name) => [name, shellFor(name)]));
 if (!pulumi.runtime.isDryRun()) {
@@ -72,7 +75,7 @@ const network = new docker.Network(
 
 // Engines
 const engines = Object.entries(settings.providers)
-  .filter(([, provider]) => provider.engine && provider.status === "active")
+  .filter(([, provider]) => provider.engine && provider.status !== "disabled")
   .map(([name, { engine, models }]) => {
     const host = hostOf(settings.placement.providers[name] as string);
     const reach = host === front ? { network } : { address: host.settings.address as string };
@@ -93,43 +96,42 @@ const engines = Object.entries(settings.providers)
 const cache = new Cache("cache", { host: front, image: image("cache"), network, memoryMiB: settings.cache.memoryMiB });
 const gatewayKey = new random.RandomPassword("gateway-key", { length: 40, special: false });
 const key = pulumi.interpolate`sk-${gatewayKey.result}`;
-const longest = Math.max(...Object.values(settings.providers).map((provider) => provider.timeout_seconds));
+const timeouts = Object.values(settings.providers).map((provider) => provider.timeouts);
+const longest = Math.max(...timeouts.map((one) => one.total_seconds));
 const edge = new Edge("edge", {
   host: front,
   image: image("edge"),
   network,
   bind: settings.edge.bind,
   port: settings.edge.port,
-  clients: settings.clients.map((client) => client.name),
+  clients: settings.clients,
+  allowedOrigins: settings.edge.allowedOrigins,
   gatewayKey: key,
   requestTimeoutSeconds: longest,
 });
-const { routing } = settings;
-const routes = Object.keys(routing.exact_matches);
-const first = routing.default_model ?? routes[0];
+const { table, mappings } = settings;
+const routeNames = [...table.routes.keys()];
 const urls = Object.fromEntries(engines.map(({ name, llama }) => [name, llama.url]));
 new Gateway("gateway", {
   host: front,
   image: image("gateway"),
   network,
-  settings: {
-    deployments: deploymentsOf(routing, settings.providers, urls),
-    fallbacks: Object.fromEntries(
-      Object.entries(routing.exact_matches).map(([route, match]) => [route, match.fallback_chain]),
-    ),
+  settings: gatewaySettings({
+    mappings,
+    table,
+    engines: urls,
+    clients: settings.clients,
     cacheHost: cache.hostName,
-    cacheTtlSeconds: settings.cache.ttlSeconds,
-    retries: routing.retries,
-    cooldownSeconds: routing.cooldown_seconds,
-    allowedFails: routing.allowed_fails,
-  },
+  }),
   key,
   redisPassword: cache.password,
   providerKeys: providerKeys(),
-  smokeRoutes: [...new Set([first as string, ...routes])].slice(0, 5),
+  smokeRoutes: smokeRoutes(),
   workers: settings.gateway.workers,
   memoryMiB: settings.gateway.memoryMiB,
   drainSeconds: settings.gateway.drainSeconds,
+  connectSeconds: Math.max(...timeouts.map((one) => one.connect_seconds)),
+  streamSeconds: longest,
   edge: edge.container,
   after: [cache.ready, edge.ready, ...engines.map(({ llama }) => llama.ready)],
 });
@@ -138,8 +140,10 @@ new Gateway("gateway", {
 export const url = edge.url;
 /** Client → its key; show with `pulumi stack output clientKeys --show-secrets`. */
 export const clientKeys = edge.clientKeys;
-/** Names a client may ask for. */
-export const models = routes;
+/** Names a client may ask for, but for aliases. */
+export const models = routeNames;
+/** Name → who answers it, in which order, within which limits, and who is asked when they fail. */
+export const routes = compactRoutes(table, (provider) => settings.placement.providers[provider]);
 
 function readSettings(): Settings {
   const project = pulumi.getProject();
@@ -182,7 +186,7 @@ function shellFor(name: string): Shell {
 /** Hosts that something is placed on. */
 function usedHosts({ placement, providers }: Settings): string[] {
   const engineHosts = Object.entries(placement.providers)
-    .filter(([provider]) => providers[provider]?.status === "active")
+    .filter(([provider]) => providers[provider]?.status !== "disabled")
     .map(([, host]) => host);
   return [...new Set([placement.gateway, ...engineHosts])];
 }
@@ -205,6 +209,14 @@ async function checkHosts(): Promise<void> {
   throw new pulumi.RunError(`${count} not ready, nothing was touched:\n${lines.map((line) => `  ${line}`).join("\n")}`);
 }
 
+/** Routes that a new gateway is asked before it gets traffic: the first, and some that chat. */
+function smokeRoutes(): string[] {
+  const chats = routeNames.filter((name) =>
+    table.routes.get(name)?.answers.some((one) => !isEmbedding(one.upstream.model)),
+  );
+  return [...new Set([table.first, ...chats])].filter((name) => chats.includes(name)).slice(0, 5);
+}
+
 /** What the engine knows of this stack: its own answer, since a program cannot see its state. */
 async function exportState(): Promise<string> {
   const { execa } = await import("execa");
@@ -218,7 +230,7 @@ function providerKeys(): Record<string, pulumi.Input<string>> {
   for (const { name, llama } of engines) keys[keyVariableOf(name)] = llama.key;
   for (const [name, { api_key, status }] of Object.entries(settings.providers)) {
     const secret = SECRET_REFERENCE.exec(api_key ?? "")?.[1];
-    if (secret && status === "active") keys[keyVariableOf(name)] = config.requireSecret(secret);
+    if (secret && status !== "disabled") keys[keyVariableOf(name)] = config.requireSecret(secret);
   }
   return keys;
 }

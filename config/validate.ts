@@ -40,6 +40,19 @@ const WANTED: Record<string, string> = {
   number: "a number",
 };
 
+/** Keys that are elsewhere here, or have another name: what to write instead. */
+const INSTEAD: Record<string, string> = {
+  timeout_seconds: "write timeouts: { total_seconds: … }",
+  ttlSeconds: "write cache: { ttl: … } in model-mappings.yaml",
+  max_budget_per_month: "write max_budget with budget_duration: 30d",
+  max_parallel_requests: "write it under rate_limits of a provider, or under litellm_settings.model_limits",
+  default: "write default_model",
+  fallbacks: "write fallback_chain under the route",
+  model_list: "models belong to their provider in providers.yaml; the gateway's list is made from it",
+  router_settings: "write retries, cooldown_seconds and allowed_fails under routing",
+  queue: "remove it: the gateway has no queue yet; priority of a client is in the stack file",
+};
+
 /** One zod issue as problems: what, and what to do about it. Values are never echoed. */
 function explain(issue: Issue, schema: z.ZodType, input: unknown): { at: Path; message: string; fix: string }[] {
   const path = issue.path as Path;
@@ -49,11 +62,13 @@ function explain(issue: Issue, schema: z.ZodType, input: unknown): { at: Path; m
       return issue.keys.map((key) => {
         const valid = keysAt(schema, path);
         const near = nearest(key, valid);
-        const fix = near
-          ? `write "${near}"`
-          : valid.length > 0
-            ? `remove it; known here: ${[...new Set(valid)].sort().join(", ")}`
-            : "remove it";
+        const fix = Object.hasOwn(INSTEAD, key)
+          ? (INSTEAD[key] as string)
+          : near
+            ? `write "${near}"`
+            : valid.length > 0
+              ? `remove it; known here: ${[...new Set(valid)].sort().join(", ")}`
+              : "remove it";
         return { at: [...path, key], message: "unknown setting", fix };
       });
     case "invalid_type": {
@@ -65,6 +80,7 @@ function explain(issue: Issue, schema: z.ZodType, input: unknown): { at: Path; m
     case "invalid_value": {
       const value = valueAt(input, path);
       const valid = issue.values.map(String);
+      if (value === undefined) return [{ at, message: "is missing", fix: `add it: ${valid.join(", ")}` }];
       const near = typeof value === "string" ? nearest(value, valid) : undefined;
       return [{ at, message: `must be ${valid.join(" or ")}`, fix: near ? `write "${near}"` : `write ${valid[0]}` }];
     }
@@ -87,6 +103,8 @@ function explain(issue: Issue, schema: z.ZodType, input: unknown): { at: Path; m
 function fixFor(issue: Issue): string {
   if (issue.code === "too_big") return `write ${issue.maximum} or less`;
   if (issue.code === "too_small") return issue.origin === "array" ? "add one" : `write ${issue.minimum} or more`;
+  if (issue.message.startsWith("LiteLLM's keys are hashes"))
+    return "write {model}:{prompt_hash}, or PREFIX:{model}:{prompt_hash}";
   if (issue.message.includes("never the key itself")) {
     return "run `pulumi config set --secret NAME`, and write ${NAME} here; then change the key, since it was in a file";
   }
@@ -97,13 +115,15 @@ function valueAt(input: unknown, path: Path): unknown {
   return path.reduce<unknown>((value, step) => (value as Record<string | number, unknown> | undefined)?.[step], input);
 }
 
-/** The input without what the issues are about. */
+/** The input without what the issues are about; a list without one of its parts would have its places wrong, so it goes. */
 function without(input: unknown, issues: Issue[]): unknown {
   const copy = structuredClone(input);
   for (const issue of issues) {
-    const path = issue.path as Path;
-    const holder = valueAt(copy, issue.code === "unrecognized_keys" ? path : path.slice(0, -1));
-    const keys = issue.code === "unrecognized_keys" ? issue.keys : path.slice(-1);
+    const unknown = issue.code === "unrecognized_keys";
+    let path = unknown ? (issue.path as Path) : (issue.path as Path).slice(0, -1);
+    let keys: Path = unknown ? issue.keys : (issue.path.slice(-1) as Path);
+    if (Array.isArray(valueAt(copy, path))) [path, keys] = [path.slice(0, -1), path.slice(-1)];
+    const holder = valueAt(copy, path);
     if (holder && typeof holder === "object")
       for (const key of keys) delete (holder as Record<string | number, unknown>)[key];
   }
@@ -129,6 +149,7 @@ export function validate<T extends z.ZodType>(schema: T, source: YamlSource, inp
       explain(issue, schema, input).map(({ at, message, fix }) => ({
         ...source.at(at),
         path: at.join("."),
+        rule: "schema",
         message,
         fix,
       })),

@@ -4,7 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import type { Host } from "../host/host.ts";
 import { Service } from "../service/service.ts";
-import { EDGE_FILES, renderClients, renderHaproxy } from "./render-haproxy.ts";
+import { type EdgeClient, renderClients, renderLimits, renderPriorities } from "./render-access.ts";
+import { EDGE_FILES, renderHaproxy } from "./render-haproxy.ts";
 
 export interface EdgeArgs {
   host: Host;
@@ -13,8 +14,10 @@ export interface EdgeArgs {
   /** Address and port that are published: the only ones. */
   bind: string;
   port: number;
-  /** Names of those who may call. */
-  clients: string[];
+  /** Those who may call. */
+  clients: EdgeClient[];
+  /** Web pages whose scripts may call. */
+  allowedOrigins: string[];
   /** LiteLLM's own key, which no client sees. */
   gatewayKey: pulumi.Input<string>;
   requestTimeoutSeconds: number;
@@ -31,9 +34,10 @@ export class Edge extends pulumi.ComponentResource {
   readonly ready: pulumi.Resource;
 
   constructor(name: string, args: EdgeArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("ai-backend:edge:Edge", name, { bind: args.bind, port: args.port, clients: args.clients }, opts);
+    const names = args.clients.map((client) => client.name);
+    super("ai-backend:edge:Edge", name, { bind: args.bind, port: args.port, clients: names }, opts);
     const keys = Object.fromEntries(
-      args.clients.map((client) => {
+      names.map((client) => {
         const password = new random.RandomPassword(
           `${name}-client-${client}`,
           { length: 40, special: false },
@@ -65,8 +69,12 @@ export class Edge extends pulumi.ComponentResource {
           [EDGE_FILES.config]: renderHaproxy({
             maxBodyBytes: MAX_BODY_BYTES,
             requestTimeoutSeconds: args.requestTimeoutSeconds,
+            clients: args.clients,
+            allowedOrigins: args.allowedOrigins,
           }),
           [EDGE_FILES.clients]: clients,
+          [EDGE_FILES.limits]: renderLimits(args.clients),
+          [EDGE_FILES.priorities]: renderPriorities(args.clients),
         },
         filesAt: "/edge",
         secrets: { GATEWAY_KEY: args.gatewayKey },

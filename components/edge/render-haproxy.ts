@@ -1,28 +1,24 @@
 /** HAProxy's configuration, built from typed lines. */
+import { answer, errorBody, section } from "./haproxy-lines.ts";
+import { ACCESS_FILES, crossOrigin, type EdgeClient, rateLimits, restrictions } from "./render-access.ts";
 
 export interface EdgeSettings {
   /** Bytes of a request body at most. */
   maxBodyBytes: number;
   /** A whole request, streams included, seconds. */
   requestTimeoutSeconds: number;
+  clients: EdgeClient[];
+  /** Web pages whose scripts may call, as https://chat.example.com. */
+  allowedOrigins: string[];
 }
 
-export const EDGE_FILES = { config: "haproxy.cfg", clients: "clients.map" } as const;
+export const EDGE_FILES = { config: "haproxy.cfg", ...ACCESS_FILES } as const;
 /** Paths a client may call. Everything else of the gateway (keys, models, health, admin) stays inside. */
 const INFERENCE_PATHS = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/models"];
-
-type Line = readonly (string | number)[];
-const section = (head: string, lines: readonly Line[]) =>
-  `${head}\n${lines.map((line) => `  ${line.join(" ")}\n`).join("")}`;
-
-/** An error in the shape of OpenAI's, quoted for HAProxy. */
-function errorBody(message: string, type: string, code: string): string {
-  return `'${JSON.stringify({ error: { message, type, param: null, code } })}'`;
-}
-const answer = (status: number, body: string) =>
-  ["status", status, "content-type", "application/json", "string", body] as const;
-
-export function renderHaproxy({ maxBodyBytes, requestTimeoutSeconds }: EdgeSettings): string {
+export function renderHaproxy(settings: EdgeSettings): string {
+  const { maxBodyBytes, requestTimeoutSeconds } = settings;
+  const cors = crossOrigin(settings.allowedOrigins);
+  const models = restrictions(settings.clients);
   const unavailable = errorBody("No gateway is available. Try again.", "server_error", "gateway_unavailable");
   return [
     section("global", [
@@ -77,6 +73,7 @@ export function renderHaproxy({ maxBodyBytes, requestTimeoutSeconds }: EdgeSetti
         "if",
         "{ path /healthz }",
       ],
+      ...cors.before,
       [
         "http-request",
         "set-var(txn.client)",
@@ -106,10 +103,14 @@ export function renderHaproxy({ maxBodyBytes, requestTimeoutSeconds }: EdgeSetti
         "if",
         `{ req.hdr_val(content-length) gt ${maxBodyBytes} }`,
       ],
+      ...rateLimits(settings.clients),
+      ["http-request", "set-priority-class", `var(txn.client),map_str_int(${EDGE_FILES.priorities},0)`],
       // What a client sends under these names is never believed.
       ["http-request", "del-header", "x-litellm-", "-m", "beg"],
-      ["http-request", "set-header", "x-litellm-tags", "client:%[var(txn.client)]"],
+      ...models.before,
       ["http-request", "set-header", "authorization", '"Bearer %[env(GATEWAY_KEY)]"'],
+      ...models.after,
+      ...cors.after,
       ["default_backend", "gateway"],
     ]),
     section("backend gateway", [
@@ -120,12 +121,4 @@ export function renderHaproxy({ maxBodyBytes, requestTimeoutSeconds }: EdgeSetti
       ["server", "gateway", "unset:4000", "check", "resolvers", "docker", "init-addr", "last,none"],
     ]),
   ].join("\n");
-}
-
-/** SHA-256 of a client's key, in hex → its name. */
-export function renderClients(hashes: Record<string, string>): string {
-  return Object.entries(hashes)
-    .sort(([, a], [, b]) => (a < b ? -1 : 1))
-    .map(([hash, client]) => `${hash} ${client}\n`)
-    .join("");
 }

@@ -20,12 +20,22 @@ export interface GatewayArgs {
   workers: number;
   memoryMiB: number;
   drainSeconds: number;
+  /** Until a connection to a provider stands, seconds. */
+  connectSeconds: number;
+  /** A whole stream at most, seconds. */
+  streamSeconds: number;
   edge: docker.Container;
   /** What must answer before the gateway is asked: the edge, the cache, the engines. */
   after: pulumi.Resource[];
 }
 
 const HEALTH = "import urllib.request as u; u.urlopen('http://127.0.0.1:4000/health/readiness', timeout=2)";
+
+/** Where LiteLLM's workers put their counts together. */
+const PROMETHEUS_MULTIPROC_DIR = "/tmp/prometheus";
+
+/** Tries of the kernel to connect: after n more than the first it gives up after 2^(n+1) - 1 seconds. */
+export const synRetries = (seconds: number) => Math.max(1, Math.min(4, Math.floor(Math.log2(seconds + 1)) - 1));
 
 /** LiteLLM: made beside the old one, proven, given the traffic; only then the old one goes. */
 export class Gateway extends pulumi.ComponentResource {
@@ -34,6 +44,7 @@ export class Gateway extends pulumi.ComponentResource {
   constructor(name: string, args: GatewayArgs, opts?: pulumi.ComponentResourceOptions) {
     super("ai-backend:gateway:Gateway", name, { workers: args.workers, routes: args.smokeRoutes }, opts);
     const { host } = args;
+    const prometheus = args.settings.callbacks.includes("prometheus");
     const service = new Service(
       "ai-backend:gateway:LiteLLM",
       name,
@@ -41,7 +52,7 @@ export class Gateway extends pulumi.ComponentResource {
         host,
         image: args.image,
         uid: 65534,
-        start: `exec litellm --config /config/config.yaml --host 0.0.0.0 --port 4000 --num_workers ${args.workers}`,
+        start: `${prometheus ? `mkdir -p ${PROMETHEUS_MULTIPROC_DIR}; ` : ""}exec litellm --config /config/config.yaml --host 0.0.0.0 --port 4000 --num_workers ${args.workers}`,
         files: { "config.yaml": renderLitellm(args.settings) },
         secrets: { LITELLM_MASTER_KEY: args.key, REDIS_PASSWORD: args.redisPassword, ...args.providerKeys },
         env: {
@@ -51,7 +62,11 @@ export class Gateway extends pulumi.ComponentResource {
           LITELLM_TELEMETRY: "False",
           // Streams may finish when it is stopped.
           GRACEFUL_SHUTDOWN_TIMEOUT: String(args.drainSeconds),
+          LITELLM_MAX_STREAMING_DURATION_SECONDS: String(args.streamSeconds),
+          ...(prometheus && { PROMETHEUS_MULTIPROC_DIR }),
         },
+        // LiteLLM has no limit of its own for the time until a connection stands.
+        sysctls: { "net.ipv4.tcp_syn_retries": String(synRetries(args.connectSeconds)) },
         network: { network: args.network, aliases: [] },
         tmpfs: { "/tmp": "size=256m,mode=1777" },
         memoryMiB: args.memoryMiB,

@@ -46,6 +46,8 @@ export interface ServiceArgs {
   ports?: Port[];
   /** GPUs: all, or how many. */
   gpus?: "all" | number;
+  /** Settings of the kernel for the container's own network: name → value. */
+  sysctls?: Record<string, string>;
   /** Writable memory file systems: path → mount options. */
   tmpfs?: Record<string, string>;
   memoryMiB: number;
@@ -150,6 +152,7 @@ export class Service extends pulumi.ComponentResource {
       memorySwap: args.memoryMiB,
       restart: "unless-stopped",
       tmpfs: args.tmpfs ?? {},
+      ...(args.sysctls && { sysctls: args.sysctls }),
       logDriver: "json-file",
       logOpts: LOGS,
       destroyGraceSeconds: args.graceSeconds,

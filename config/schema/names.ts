@@ -17,3 +17,16 @@ export const Image = z
   .refine((image) => !/:(latest|main|main-stable)$/.test(image), "must name a version: this tag moves");
 
 export const MemoryMiB = z.int().min(64, "must be at least 64 MiB");
+
+/** What a client may ask for: printable, without spaces, as `llama3.1:8b` or `org/model`. */
+export const ModelName = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}$/,
+    "must be a model's name: up to 128 letters, digits and . _ : / @ + -, without spaces",
+  );
+
+export const Dollars = z.number().min(0, "must be 0 or more US dollars");
+
+/** A length of time as LiteLLM writes it: `30s`, `10m`, `1h`, `1d`, `30d`. */
+export const Period = z.string().regex(/^[1-9][0-9]{0,3}[smhd]$/, "must be a number with s, m, h or d, as 30d");

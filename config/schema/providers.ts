@@ -1,11 +1,18 @@
 /** What `providers.yaml` may say: who answers, and with what. */
 import { z } from "zod";
-import { MemoryMiB, Name, Port } from "./names.ts";
+import { Dollars, MemoryMiB, ModelName, Name, Period, Port } from "./names.ts";
 
 export const SECRET_REFERENCE = /^\$\{([A-Z][A-Z0-9_]*)\}$/;
 
+/** The gateway's environment variable that holds a provider's key. */
+export const keyVariableOf = (provider: string) => `PROVIDER_${provider.toUpperCase().replaceAll("-", "_")}_KEY`;
+
+export const CAPABILITIES = ["chat", "completion", "embedding", "vision", "tools", "json", "reasoning"] as const;
+export type Capability = (typeof CAPABILITIES)[number];
+
 const Model = z.strictObject({
-  name: z.string().min(1).describe("The model's name at this provider."),
+  name: ModelName.describe("The model's name in this project: routes name it so."),
+  upstream_name: z.string().min(1).optional().describe("The name the provider knows it by. Default: `name`."),
   context_length: z
     .int()
     .min(1)
@@ -18,6 +25,20 @@ const Model = z.strictObject({
     .describe("Tokens of answer at most. Default: what is left of the context."),
   specialty: z.string().optional().describe("What it is good at; for people."),
   quantization: z.string().optional().describe("Weights format, as Q4_K_M; for people."),
+  capabilities: z
+    .array(z.enum(CAPABILITIES))
+    .min(1, "needs at least one capability")
+    .optional()
+    .describe("What it can do. Fallbacks are compared by it. Default: chat and completion."),
+  prices: z
+    .strictObject({
+      input_usd_per_million: Dollars.describe("US dollars for a million tokens of prompt."),
+      output_usd_per_million: Dollars.describe("US dollars for a million tokens of answer."),
+    })
+    .optional()
+    .describe(
+      "What it costs; budgets count with it. Default: LiteLLM's own price list for clouds, nothing for others.",
+    ),
 });
 
 const Engine = z.strictObject({
@@ -45,17 +66,54 @@ const Engine = z.strictObject({
     .union([z.literal("all"), z.int().min(0)])
     .default(0)
     .describe("GPUs given to the container: a number, or all. Default 0."),
+  gpu_memory_mib: MemoryMiB.optional().describe(
+    "GPU memory it needs: weights, KV cache and a reserve. Compared with the host's gpuMemoryMiB. Default: not checked.",
+  ),
   threads: z.int().min(1).max(1024).optional().describe("CPU threads (--threads). Default: llama.cpp's own choice."),
   port: Port.default(8080).describe("Port on the host's private address. Default 8080."),
   memory_mib: MemoryMiB.default(4096).describe("Memory limit of the container; the model file counts. Default 4096."),
 });
 
+const RateLimits = z.strictObject({
+  rpm: z.int().min(1).optional().describe("Requests a minute of each model. Default: no limit."),
+  tpm: z.int().min(1).optional().describe("Tokens a minute of each model, prompt and answer. Default: no limit."),
+  max_parallel_requests: z.int().min(1).optional().describe("Requests of each model at once. Default: no limit."),
+});
+
+const Timeouts = z.strictObject({
+  connect_seconds: z
+    .int()
+    .min(3)
+    .max(60)
+    .default(7)
+    .describe(
+      "Until a connection stands. The kernel tries for 3, 7, 15 or 31 s; the gateway has one limit, by the largest. Default 7.",
+    ),
+  first_token_seconds: z
+    .int()
+    .min(1)
+    .max(3600)
+    .default(60)
+    .describe("Until a stream's first token. An engine that hangs holds nobody longer. Default 60."),
+  idle_stream_seconds: z
+    .int()
+    .min(1)
+    .max(3600)
+    .optional()
+    .describe(
+      "Between two tokens of a stream. LiteLLM has one timer for both: the larger counts. Default: as first_token_seconds.",
+    ),
+  total_seconds: z.int().min(1).max(3600).default(300).describe("A whole request, streams included. Default 300."),
+});
+
 export const Provider = z.strictObject({
   type: z.enum(["llama_cpp", "ollama", "vllm", "openai", "anthropic", "openai_compatible"]).describe("What it speaks."),
   status: z
-    .enum(["active", "disabled"])
+    .enum(["active", "draining", "disabled"])
     .default("active")
-    .describe("disabled: not deployed and not routed to. Default active."),
+    .describe(
+      "draining: deployed, but gets no new requests. disabled: neither deployed nor routed to. Default active.",
+    ),
   url: z
     .url({ protocol: /^https?$/, error: "must be an http or https URL" })
     .optional()
@@ -68,12 +126,42 @@ export const Provider = z.strictObject({
   engine: Engine.optional().describe(
     "Settings of an engine this program runs (llama_cpp). Its host is in the stack's placement.",
   ),
-  timeout_seconds: z.int().min(1).max(3600).default(300).describe("A whole request, streams included. Default 300."),
-  models: z.array(Model).min(1, "needs at least one model"),
+  region: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, "must be small letters, digits and -, as us-west-1")
+    .optional()
+    .describe("Where it stands; for people and diagrams. Order comes from priority. Default: none."),
+  priority: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(1)
+    .describe("Order among the providers of one model, 1 first; equals share the requests. Default 1."),
+  failover_only: z
+    .boolean()
+    .default(false)
+    .describe("Asked only when every other provider of the model fails, whatever its priority. Default false."),
+  rate_limits: RateLimits.optional().describe("What the provider allows. Beyond it the next provider is asked."),
+  budget: z
+    .strictObject({
+      limit_usd: Dollars.describe("US dollars a period."),
+      period: Period.default("30d").describe("As 1h, 1d, 30d. Default 30d."),
+    })
+    .optional()
+    .describe("What it may cost; beyond it the next provider is asked, then callers get 429. Default: no limit."),
+  timeouts: Timeouts.prefault({}).describe("How long it may take."),
+  models: z.array(Model).min(1, "needs at least one model").describe("What it serves."),
 });
 
-export const Providers = z.strictObject({ providers: z.record(Name, Provider) });
+export const Providers = z.strictObject({
+  providers: z.record(Name, Provider).describe("Who answers, by name."),
+});
 
 export type Providers = z.infer<typeof Providers>;
 export type ProviderSettings = z.infer<typeof Provider>;
+export type ModelSettings = z.infer<typeof Model>;
 export type EngineSettings = z.infer<typeof Engine>;
+
+/** What a model can do; one that does not say it can chat and complete. */
+export const capabilitiesOf = (model: ModelSettings): readonly Capability[] =>
+  model.capabilities ?? ["chat", "completion"];

@@ -1,8 +1,12 @@
 /** What `Pulumi.<stack>.yaml` may say: where things run. Everything under `ai-backend:`. */
 import { z } from "zod";
-import { Image, MemoryMiB, Name, Port } from "./names.ts";
+import { Image, MemoryMiB, ModelName, Name, Port } from "./names.ts";
 
 const Address = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "must be a host name or an IP address");
+
+const GpuMemoryMiB = MemoryMiB.optional().describe(
+  "Memory of its GPUs together; engines that say gpu_memory_mib must fit in it. Default: not checked.",
+);
 
 const SshHost = z.strictObject({
   kind: z.literal("ssh").describe("A machine reached over SSH."),
@@ -18,6 +22,7 @@ const SshHost = z.strictObject({
   bastion: Name.optional().describe(
     "Name of another ssh host of this stack to go through. Default: none, connect straight.",
   ),
+  gpuMemoryMiB: GpuMemoryMiB,
 });
 
 const LocalHost = z.strictObject({
@@ -25,6 +30,7 @@ const LocalHost = z.strictObject({
   address: Address.optional().describe(
     "Private IP address that engines listen on for other hosts. Default: none, engines stay inside Docker.",
   ),
+  gpuMemoryMiB: GpuMemoryMiB,
 });
 
 export const Host = z.discriminatedUnion("kind", [SshHost, LocalHost]);
@@ -61,10 +67,41 @@ export const StackSettings = z.strictObject({
           "Address of the gateway host that the edge's port is published on. Default 127.0.0.1: this host only.",
         ),
       port: Port.default(4000).describe("The only published port. Default 4000."),
+      allowedOrigins: z
+        .array(
+          z
+            .string()
+            .regex(
+              /^https?:\/\/[A-Za-z0-9.-]+(:\d{1,5})?$/,
+              "must be an origin as https://chat.example.com, without a path",
+            ),
+        )
+        .default([])
+        .describe("Web pages whose scripts may call (CORS), as https://chat.example.com. Default: none."),
     })
-    .default({ bind: "127.0.0.1", port: 4000 }),
+    .prefault({})
+    .describe("The door: HAProxy."),
   clients: z
-    .array(z.strictObject({ name: Name.describe("Who calls. Its key is made by the stack and is an output of it.") }))
+    .array(
+      z.strictObject({
+        name: Name.describe("Who calls. Its key is made by the stack and is an output of it."),
+        models: z
+          .array(ModelName)
+          .min(1, "needs at least one route; remove it to allow all")
+          .optional()
+          .describe("Routes and aliases it may ask for; fallbacks outside of them are not asked. Default: all."),
+        requestsPerMinute: z
+          .int()
+          .min(1)
+          .max(1_000_000)
+          .optional()
+          .describe("Requests in any 60 s; beyond it 429. Default: no limit."),
+        priority: z
+          .enum(["critical", "high", "normal", "low"])
+          .default("normal")
+          .describe("Who goes first where requests wait. Default normal."),
+      }),
+    )
     .min(1, "needs at least one client, or nobody can call the gateway")
     .describe("Who may call the gateway."),
   imageMirror: z
@@ -98,13 +135,14 @@ export const StackSettings = z.strictObject({
         .default(30)
         .describe("How long a replaced gateway may finish its streams. Default 30."),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("LiteLLM."),
   cache: z
     .strictObject({
       memoryMiB: MemoryMiB.default(256).describe("Memory of Redis; the least used answers go first. Default 256."),
-      ttlSeconds: z.int().min(1).default(3600).describe("How long an answer is kept. Default 3600."),
     })
-    .prefault({}),
+    .prefault({})
+    .describe("Redis."),
   dataDir: z
     .string()
     .regex(/^\/[A-Za-z0-9._/-]+[A-Za-z0-9]$/, "must be an absolute path")

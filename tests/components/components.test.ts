@@ -223,7 +223,11 @@ describe("what is deployed", () => {
       network: network(host),
       bind: "10.0.0.1",
       port: 4000,
-      clients: ["app", "batch"],
+      clients: [
+        { name: "app", priority: "high", requestsPerMinute: 60 },
+        { name: "batch", priority: "normal" },
+      ],
+      allowedOrigins: [],
       gatewayKey: pulumi.secret("sk-gateway"),
       requestTimeoutSeconds: 60,
     });
@@ -237,6 +241,8 @@ describe("what is deployed", () => {
     expect(one(CONTAINER, "edge").ports).toEqual([{ ip: "10.0.0.1", external: 4000, internal: 4000, protocol: "tcp" }]);
     const files = one(REMOTE, "edge-files").stdin;
     expect(files).toMatch(/==> clients\.map \d+\n[0-9a-f]{64} app\n[0-9a-f]{64} batch\n/);
+    expect(files).toMatch(/==> limits\.map \d+\napp 60\n/);
+    expect(files).toMatch(/==> priorities\.map \d+\napp -100\n/);
     expect(files).not.toContain("secret-of");
     expect(bare(one(REMOTE, "edge-secrets").stdin)).toBe("GATEWAY_KEY='sk-gateway'\n");
   });
@@ -250,7 +256,8 @@ describe("what is deployed", () => {
       network: net,
       bind: "127.0.0.1",
       port: 4000,
-      clients: ["app"],
+      clients: [{ name: "app", priority: "normal" }],
+      allowedOrigins: [],
       gatewayKey: "sk-g",
       requestTimeoutSeconds: 60,
     });
@@ -261,6 +268,12 @@ describe("what is deployed", () => {
       settings: {
         deployments: [],
         fallbacks: {},
+        contextWindowFallbacks: {},
+        contentPolicyFallbacks: {},
+        aliases: {},
+        maxFallbacks: 20,
+        budgets: {},
+        callbacks: ["prometheus"],
         cacheHost: "cache",
         cacheTtlSeconds: 60,
         retries: 1,
@@ -274,6 +287,8 @@ describe("what is deployed", () => {
       workers: 2,
       memoryMiB: 2048,
       drainSeconds: 30,
+      connectSeconds: 7,
+      streamSeconds: 300,
       edge: edge.container,
       after: [edge.ready],
     });
@@ -283,6 +298,9 @@ describe("what is deployed", () => {
     expect(inputs.name).toBeUndefined();
     expect(inputs.destroyGraceSeconds).toBe(35);
     expect(inputs.command[0]).toContain("--num_workers 2");
+    expect(inputs.command[0]).toContain("mkdir -p /tmp/prometheus; exec");
+    expect(inputs.envs).toContain("LITELLM_MAX_STREAMING_DURATION_SECONDS=300");
+    expect(inputs.sysctls).toEqual({ "net.ipv4.tcp_syn_retries": "2" });
     expect(one(REMOTE, "gateway-smoke").create).toBe(`/opt/ai-backend/bin/host smoke gateway-id tiny 'it'\\''s'`);
     expect(one(REMOTE, "gateway-traffic").create).toBe("/opt/ai-backend/bin/host traffic gateway-0000000 edge-id");
     expect(bare(one(REMOTE, "gateway-secrets").stdin)).toBe(

@@ -14,7 +14,10 @@ export class Backend {
   readonly stack: Stack;
   settings: Data;
   providers: Data;
+  /** `routing` of the mappings. */
   mappings: Data;
+  /** The mappings' other parts: cache, litellm_settings. */
+  besides: Data = {};
 
   constructor(
     readonly lab: LabSettings,
@@ -43,7 +46,7 @@ export class Backend {
         type: "openai",
         url: `${upstreamOf(lab)}/v1`,
         api_key: "${OPENAI_API_KEY}",
-        timeout_seconds: 60,
+        timeouts: { total_seconds: 60 },
         models: [{ name: "gpt-4o" }, { name: "gpt-4o-mini" }],
       },
     };
@@ -94,7 +97,10 @@ export class Backend {
     const lines = stringify({ config }, { lineWidth: 0 });
     await writeFile(file, `${salt}\n${lines}${secret}\n`);
     await writeFile(join(project, "config", name, "providers.yaml"), stringify({ providers: this.providers }));
-    await writeFile(join(project, "config", name, "model-mappings.yaml"), stringify({ routing: this.mappings }));
+    await writeFile(
+      join(project, "config", name, "model-mappings.yaml"),
+      stringify({ routing: this.mappings, ...this.besides }),
+    );
   }
 
   run(verb: "up" | "preview" | "destroy" | "cancel" | "refresh", ...args: string[]) {

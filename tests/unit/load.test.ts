@@ -98,13 +98,13 @@ function problems(files: Files): string[] {
 describe("good settings", () => {
   test("defaults are filled in, paths are absolute, keys are pinned, secrets are only named", () => {
     const settings = load();
-    expect(settings.edge).toEqual({ bind: "127.0.0.1", port: 4000 });
+    expect(settings.edge).toEqual({ bind: "127.0.0.1", port: 4000, allowedOrigins: [] });
     expect(settings.images.gateway).toMatch(/litellm/);
     expect(settings.ssh).toEqual({ knownHostsFile: join(dir, "known_hosts"), privateKeyFile: join(dir, "id") });
     expect(settings.hostKeys).toEqual({ gateway: "ssh-ed25519 AAAA", gpu1: "ssh-ed25519 BBBB" });
     expect(settings.secretNames).toEqual(["OPENAI_API_KEY"]);
     expect(settings.providers.llama?.engine?.parallel).toBe(1);
-    expect(settings.routing.exact_matches["gpt-4o"]?.fallback_chain).toEqual([]);
+    expect(settings.mappings.routing.exact_matches["gpt-4o"]?.fallback_chain).toEqual([]);
   });
   test("a disabled provider needs no secret, an agent needs no key file, local hosts need no ssh", () => {
     const off = PROVIDERS.replace("type: openai", "type: openai\n    status: disabled");
@@ -139,7 +139,7 @@ const TABLE: [string, Files, RegExp][] = [
   [
     "an unknown key far from any",
     { providers: PROVIDERS.replace("    type: openai", "    zzzzzzzzzz: 1\n    type: openai") },
-    /providers\.cloud\.zzzzzzzzzz: unknown setting\. Fix: remove it; known here: api_key, engine/,
+    /providers\.cloud\.zzzzzzzzzz: unknown setting\. Fix: remove it; known here: api_key, budget/,
   ],
   [
     "an unknown host",

@@ -1,80 +1,14 @@
 import { describe, expect, test } from "@jest/globals";
-import fc from "fast-check";
-import { parse } from "yaml";
 import { renderRedis } from "../../components/cache/render-redis.ts";
-import { renderClients, renderHaproxy } from "../../components/edge/render-haproxy.ts";
-import { baseUrl, deploymentsOf, keyVariableOf } from "../../components/gateway/deployments.ts";
-import { type GatewaySettings, renderLitellm } from "../../components/gateway/render-litellm.ts";
+import { type EdgeClient, renderClients, renderLimits, renderPriorities } from "../../components/edge/render-access.ts";
+import { renderHaproxy } from "../../components/edge/render-haproxy.ts";
+import { baseUrl } from "../../components/gateway/deployments.ts";
+import { synRetries } from "../../components/gateway/gateway.ts";
 import { renderLlamaCpp } from "../../components/providers/render-llama-cpp.ts";
 import { digestOf } from "../../components/service/digest.ts";
 import { renderBundle, renderEnvFile } from "../../components/service/render-bundle.ts";
 import { shellWord } from "../../components/service/shell-word.ts";
 import { expectGolden } from "../support/golden.ts";
-
-const gateway: GatewaySettings = {
-  deployments: [
-    {
-      route: "tiny",
-      provider: "llama_gpu1",
-      model: "openai/tiny",
-      apiBase: "http://10.88.0.12:8080/v1",
-      keyVariable: "PROVIDER_LLAMA_GPU1_KEY",
-      timeoutSeconds: 300,
-      contextLength: 1024,
-    },
-    {
-      route: "gpt-4o",
-      provider: "openai",
-      model: "openai/gpt-4o",
-      keyVariable: "PROVIDER_OPENAI_KEY",
-      timeoutSeconds: 30,
-      contextLength: 128000,
-      maxOutputTokens: 16384,
-    },
-  ],
-  fallbacks: { tiny: ["gpt-4o"], "gpt-4o": [] },
-  cacheHost: "cache",
-  cacheTtlSeconds: 3600,
-  retries: 1,
-  cooldownSeconds: 30,
-  allowedFails: 1,
-};
-
-describe("LiteLLM's configuration", () => {
-  test("golden", () => expectGolden("litellm.yaml", renderLitellm(gateway)));
-
-  test("the same input gives the same bytes", () =>
-    expect(renderLitellm(structuredClone(gateway))).toBe(renderLitellm(gateway)));
-
-  test("every deployment is there with a stable id, every chain keeps its order, keys are references", () => {
-    const name = fc.stringMatching(/^[a-z][a-z0-9.:-]{0,12}$/);
-    const deployment = fc.record({
-      route: name,
-      provider: fc.stringMatching(/^[a-z][a-z0-9_]{0,8}$/),
-      model: name.map((text) => `openai/${text}`),
-      keyVariable: fc.constant("PROVIDER_X_KEY"),
-      timeoutSeconds: fc.integer({ min: 1, max: 3600 }),
-    });
-    fc.assert(
-      fc.property(
-        fc.array(deployment, { minLength: 1, maxLength: 20 }),
-        fc.dictionary(name, fc.array(name, { maxLength: 4 })),
-        (deployments, fallbacks) => {
-          const rendered = parse(renderLitellm({ ...gateway, deployments, fallbacks }));
-          expect(rendered.model_list.map((one: { model_info: { id: string } }) => one.model_info.id)).toEqual(
-            deployments.map(({ route, provider }) => `${route}@${provider}`),
-          );
-          for (const one of rendered.model_list) expect(one.litellm_params.api_key).toBe("os.environ/PROVIDER_X_KEY");
-          expect(Object.assign({}, ...rendered.router_settings.fallbacks)).toEqual(
-            Object.fromEntries(Object.entries(fallbacks).filter(([, chain]) => chain.length > 0)),
-          );
-          expect(rendered.router_settings.allowed_fails).toBeDefined();
-        },
-      ),
-      { seed: 1, numRuns: 200 },
-    );
-  });
-});
 
 describe("deployments", () => {
   test.each([
@@ -85,62 +19,34 @@ describe("deployments", () => {
     ["ollama", "http://10.0.0.1:11434/v1", "http://10.0.0.1:11434"],
     ["anthropic", "https://a.example/v1", "https://a.example"],
   ] as const)("base URL of %s %s", (type, url, expected) => expect(baseUrl(type, url)).toBe(expected));
-
-  test("an engine's address and key come from the program, an external one's from its settings", () => {
-    const common = { status: "active" as const, timeout_seconds: 60 };
-    const providers = {
-      "llama-1": {
-        ...common,
-        type: "llama_cpp" as const,
-        models: [{ name: "tiny", context_length: 512, max_output_tokens: 64 }],
-      },
-      cloud: { ...common, type: "openai" as const, api_key: "${K}", models: [{ name: "gpt-4o" }] },
-      box: { ...common, type: "ollama" as const, url: "http://10.0.0.9:11434", models: [{ name: "qwen" }] },
-    };
-    const routing = {
-      retries: 1,
-      cooldown_seconds: 30,
-      allowed_fails: 1,
-      exact_matches: {
-        small: { provider: "llama-1", model: "tiny", fallback_chain: [] },
-        "gpt-4o": { provider: "cloud", fallback_chain: [] },
-        qwen: { provider: "box", fallback_chain: [] },
-        lost: { provider: "nobody", fallback_chain: [] },
-      },
-    };
-    expect(deploymentsOf(routing, providers, { "llama-1": "http://10.0.0.3:8080/v1" })).toEqual([
-      {
-        route: "small",
-        provider: "llama-1",
-        model: "openai/tiny",
-        apiBase: "http://10.0.0.3:8080/v1",
-        keyVariable: "PROVIDER_LLAMA_1_KEY",
-        timeoutSeconds: 60,
-        contextLength: 512,
-        maxOutputTokens: 64,
-      },
-      {
-        route: "gpt-4o",
-        provider: "cloud",
-        model: "openai/gpt-4o",
-        keyVariable: "PROVIDER_CLOUD_KEY",
-        timeoutSeconds: 60,
-      },
-      {
-        route: "qwen",
-        provider: "box",
-        model: "ollama_chat/qwen",
-        apiBase: "http://10.0.0.9:11434",
-        timeoutSeconds: 60,
-      },
-    ]);
-    expect(keyVariableOf("a-b")).toBe("PROVIDER_A_B_KEY");
-  });
 });
 
+test.each([
+  [3, 1],
+  [6, 1],
+  [7, 2],
+  [15, 3],
+  [60, 4],
+])("in %i s the kernel tries %i more times to connect", (seconds, tries) => expect(synRetries(seconds)).toBe(tries));
+
 describe("the other renderers", () => {
-  test("HAProxy golden", () =>
-    expectGolden("haproxy.cfg", renderHaproxy({ maxBodyBytes: 33554432, requestTimeoutSeconds: 300 })));
+  const edge = { maxBodyBytes: 33554432, requestTimeoutSeconds: 300, allowedOrigins: [] };
+  const clients: EdgeClient[] = [
+    { name: "app", priority: "normal", requestsPerMinute: 60 },
+    { name: "batch", priority: "low", models: ["tiny", "code"] },
+  ];
+
+  test("HAProxy golden, one client without limits", () =>
+    expectGolden("haproxy.cfg", renderHaproxy({ ...edge, clients: [{ name: "app", priority: "normal" }] })));
+
+  test("HAProxy golden, with limits, allowed models and origins", () => {
+    const allowedOrigins = ["https://chat.example.com", "http://localhost:3000"];
+    expectGolden("haproxy-clients.cfg", renderHaproxy({ ...edge, clients, allowedOrigins }));
+  });
+
+  test("limits and priorities are in maps: only those that have one", () => {
+    expect([renderLimits(clients), renderPriorities(clients)]).toEqual(["app 60\n", "batch 100\n"]);
+  });
 
   test("a client's hash is in the map, sorted by name", () => {
     expect(renderClients({ ff00: "zoe", aa11: "amy" })).toBe("aa11 amy\nff00 zoe\n");
