@@ -22,7 +22,7 @@ export function crossOrigin(origins: string[]): { before: Line[]; after: Line[] 
   if (origins.length === 0) return { before: [], after: [withdraw] };
   const known = "{ var(txn.origin) -m found }";
   const preflight = "{ method OPTIONS } { req.hdr(access-control-request-method) -m found }";
-  const asked = "%[req.hdr(access-control-request-headers)]";
+  const asked = "%[req.fhdr(access-control-request-headers)]";
   return {
     before: [
       [

@@ -116,7 +116,9 @@ export function renderHaproxy(settings: EdgeSettings): string {
     section("backend gateway", [
       ["option", "httpchk"],
       ["http-check", "send", "meth", "GET", "uri", "/health/readiness"],
-      ["default-server", "inter", "500ms", "fall", 2, "rise", 1],
+      // A busy gateway answers its check late: without a time of its own that would count as dead after 500 ms.
+      ["timeout", "check", "5s"],
+      ["default-server", "inter", "500ms", "fall", 3, "rise", 1],
       // Which container this is, is said over the admin socket: that moves traffic without losing a request.
       ["server", "gateway", "unset:4000", "check", "resolvers", "docker", "init-addr", "last,none"],
     ]),

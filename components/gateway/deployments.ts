@@ -46,7 +46,7 @@ export function gatewaySettings(input: GatewayInput): GatewaySettings {
     ...(prefix && { cachePrefix: prefix }),
     retries: routing.retries,
     cooldownSeconds: routing.cooldown_seconds,
-    allowedFails: routing.allowed_fails,
+    ...(routing.allowed_fails !== undefined && { allowedFails: routing.allowed_fails }),
     callbacks: litellm_settings.callbacks,
   };
 }

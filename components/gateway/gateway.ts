@@ -62,9 +62,13 @@ export class Gateway extends pulumi.ComponentResource {
           LITELLM_TELEMETRY: "False",
           // Streams may finish when it is stopped.
           GRACEFUL_SHUTDOWN_TIMEOUT: String(args.drainSeconds),
+          // A deployment without alternatives is left alone, too, when so many requests of a minute have all failed.
+          SINGLE_DEPLOYMENT_TRAFFIC_FAILURE_THRESHOLD: "3",
           LITELLM_MAX_STREAMING_DURATION_SECONDS: String(args.streamSeconds),
           ...(prometheus && { PROMETHEUS_MULTIPROC_DIR }),
         },
+        // The name of a container that is down is asked for outside: where nobody answers, that took 10 s a request.
+        dnsOptions: ["timeout:1", "attempts:1"],
         // LiteLLM has no limit of its own for the time until a connection stands.
         sysctls: { "net.ipv4.tcp_syn_retries": String(synRetries(args.connectSeconds)) },
         network: { network: args.network, aliases: [] },

@@ -52,7 +52,8 @@ export interface GatewaySettings {
   cachePrefix?: string;
   retries: number;
   cooldownSeconds: number;
-  allowedFails: number;
+  /** Failures a minute before a cooldown. Default: by share. */
+  allowedFails?: number;
   callbacks: string[];
 }
 
@@ -133,15 +134,16 @@ export function renderLitellm(settings: GatewaySettings): string {
         ttl: settings.cacheTtlSeconds,
         ...(settings.cachePrefix && { namespace: settings.cachePrefix }),
       },
+      // A count that is LiteLLM's own default, 3, is taken for none: its default is moved out of the way.
+      ...(settings.allowedFails !== undefined && { allowed_fails: -1 }),
       ...(settings.callbacks.length > 0 && { callbacks: settings.callbacks }),
       json_logs: true,
-      telemetry: false,
     },
     router_settings: {
       routing_strategy: "simple-shuffle",
       num_retries: settings.retries,
-      // Always said: without it a group of one deployment never cools down, and an outage costs seconds a request.
-      allowed_fails: settings.allowedFails,
+      // A count cools down what fails now and then, and then nobody is left: without it LiteLLM goes by share.
+      ...(settings.allowedFails !== undefined && { allowed_fails: settings.allowedFails }),
       cooldown_time: settings.cooldownSeconds,
       max_fallbacks: settings.maxFallbacks,
       fallbacks: chains(settings.fallbacks),

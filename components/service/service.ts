@@ -48,6 +48,8 @@ export interface ServiceArgs {
   gpus?: "all" | number;
   /** Settings of the kernel for the container's own network: name → value. */
   sysctls?: Record<string, string>;
+  /** Options of its name resolver, as `timeout:1`. */
+  dnsOptions?: string[];
   /** Writable memory file systems: path → mount options. */
   tmpfs?: Record<string, string>;
   memoryMiB: number;
@@ -153,6 +155,7 @@ export class Service extends pulumi.ComponentResource {
       restart: "unless-stopped",
       tmpfs: args.tmpfs ?? {},
       ...(args.sysctls && { sysctls: args.sysctls }),
+      ...(args.dnsOptions && { dnsOpts: args.dnsOptions }),
       logDriver: "json-file",
       logOpts: LOGS,
       destroyGraceSeconds: args.graceSeconds,

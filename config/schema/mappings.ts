@@ -95,7 +95,14 @@ export const Mappings = z.strictObject({
         .max(3600)
         .default(30)
         .describe("How long a failing deployment is left alone. Default 30."),
-      allowed_fails: z.int().min(0).max(100).default(1).describe("Failures a minute before the cooldown. Default 1."),
+      allowed_fails: z
+        .int()
+        .min(0)
+        .max(10_000)
+        .optional()
+        .describe(
+          "Failures a minute before the cooldown. Default: by share, when more than half of a minute's requests fail, or all of at least 3 where nobody else has the model.",
+        ),
     })
     .describe("Which name goes where."),
   cache: Cache.prefault({}).describe("Answers that are kept."),

@@ -18,6 +18,8 @@ export class Backend {
   mappings: Data;
   /** The mappings' other parts: cache, litellm_settings. */
   besides: Data = {};
+  /** Value of the stack's secret OPENAI_API_KEY. */
+  upstreamKey = UPSTREAM_KEY;
 
   constructor(
     readonly lab: LabSettings,
@@ -77,7 +79,7 @@ export class Backend {
       "set",
       "--secret",
       "OPENAI_API_KEY",
-      UPSTREAM_KEY,
+      this.upstreamKey,
       "--stack",
       name,
     ]);
