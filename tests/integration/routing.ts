@@ -231,14 +231,14 @@ needsLab("routing, with the real gateway, Redis and programmable upstreams", () 
       const script = await readFile(join(import.meta.dirname, "litellm_keys.py"), "utf8");
       expect(JSON.parse(await inGateway("python3 - /config/config.yaml", script))).toEqual({});
       const renamed =
-        "sed -e s/stream_timeout/streaming_timeout/ -e s/allowed_fails/fails_allowed/ -e s/budget_limit/limit/";
+        "sed -e s/stream_timeout/streaming_timeout/ -e s/cooldown_time/cooldown_seconds/ -e s/budget_limit/limit/";
       const found = await inGateway(
         `${renamed} /config/config.yaml > /tmp/renamed.yaml; python3 - /tmp/renamed.yaml`,
         script,
       );
       expect(JSON.parse(found)).toEqual({
         litellm_params: ["streaming_timeout"],
-        router_settings: ["fails_allowed"],
+        router_settings: ["cooldown_seconds"],
         provider_budget_config: ["limit", "time_period"],
       });
     });
