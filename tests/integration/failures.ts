@@ -241,7 +241,7 @@ needsLab("what goes wrong", () => {
       backend.providers.dead = {
         type: "openai_compatible",
         url: "http://10.89.0.1:9/v1",
-        timeout_seconds: 5,
+        timeouts: { first_token_seconds: 5, total_seconds: 5 },
         models: [{ name: "tiny" }],
       };
       delete backend.providers.llama;
