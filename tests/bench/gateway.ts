@@ -99,12 +99,14 @@ function table(ways: string[], all: Map<string, Figures[]>, seconds: number, rou
   for (const clients of CLIENTS) {
     for (const figure of ["p50", "p95", "p99", "average", "perSecond"] as const) {
       const values = ways.map((way) => of(clients, way, figure));
-      const cells = values.map((value) => `${value.toFixed(1)} (${(value / (values[0] ?? 1)).toFixed(2)}×)`);
+      const cells = values.map(
+        (value) => `${value.toFixed(value < 10 ? 2 : 1)} (${(value / (values[0] ?? 1)).toFixed(2)}×)`,
+      );
       const [, without = 0, withEdge = 0] = values;
       const part =
         figure === "perSecond"
           ? `${((100 * (without - withEdge)) / without).toFixed(1)} % fewer`
-          : `${(withEdge - without).toFixed(1)} ms`;
+          : `${(withEdge - without).toFixed(2)} ms`;
       lines.push(`| ${clients} | ${figure} | ${cells.join(" | ")} | ${part} |`);
     }
   }
