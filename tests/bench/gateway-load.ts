@@ -1,17 +1,10 @@
 /**
  * Load on one address, run inside the gateway host's network: `gateway-load.ts URL CLIENTS SECONDS`,
- * the key in BENCH_KEY. Prints what came of it as JSON.
+ * the key in BENCH_KEY, the body in BENCH_BODY. Prints what came of it as JSON.
  */
 import autocannon from "autocannon";
 
 const [url = "", clients = "1", seconds = "10"] = process.argv.slice(2);
-const body = {
-  model: "gpt-4o",
-  messages: [{ role: "user", content: "ping" }],
-  max_tokens: 8,
-  // Every request goes all the way.
-  cache: { "no-cache": true, "no-store": true },
-};
 const times: number[] = [];
 const result = await new Promise<autocannon.Result>((resolve, reject) => {
   const options = {
@@ -20,7 +13,7 @@ const result = await new Promise<autocannon.Result>((resolve, reject) => {
     duration: Number(seconds),
     method: "POST" as const,
     headers: { "content-type": "application/json", authorization: `Bearer ${process.env.BENCH_KEY}` },
-    body: JSON.stringify(body),
+    body: process.env.BENCH_BODY ?? "",
   };
   const instance = autocannon(options, (error, done) => (error ? reject(error) : resolve(done)));
   // Its own percentiles are whole milliseconds.

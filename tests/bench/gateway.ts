@@ -22,6 +22,18 @@ const LAB: LabSettings = {
   hosts: { gateway: 10, gpu1: 12 },
 };
 const CLIENTS = [1, 16];
+const BODY = {
+  model: "gpt-4o",
+  messages: [{ role: "user", content: "ping" }],
+  max_tokens: 8,
+  // Every request goes all the way.
+  cache: { "no-cache": true, "no-store": true },
+};
+
+interface Way {
+  url: string;
+  key: string;
+}
 
 interface Figures {
   p50: number;
@@ -32,10 +44,13 @@ interface Figures {
   failed: number;
 }
 
-const median = (values: number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+const at = (values: number[], share: number) =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length * share)] ?? Number.NaN;
+const median = (values: number[]) => at(values, 0.5);
+const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** The gateway container's address and LiteLLM's own key. */
-async function litellm(): Promise<{ url: string; key: string }> {
+async function litellm(): Promise<Way> {
   const find = "docker ps -q --filter label=ai-backend.service=gateway";
   const format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
   const address = (await inHost(LAB, "gateway", `docker inspect -f '${format}' $(${find})`)).trim();
@@ -43,14 +58,23 @@ async function litellm(): Promise<{ url: string; key: string }> {
   return { url: `http://${address}:4000`, key: /LITELLM_MASTER_KEY='([^']+)'/.exec(secrets)?.[1] ?? "" };
 }
 
-async function load(url: string, key: string, clients: number, seconds: number): Promise<Figures> {
-  const script = join(import.meta.dirname, "gateway-load.ts");
+/** A script of this folder, run inside the gateway host's network. */
+async function inNetwork(script: string, args: (string | number)[], env: Record<string, string>): Promise<string> {
   const loader = join(PROJECT_DIR, "tools/typescript/register.mjs");
-  const node = [process.execPath, `--import=${loader}`, script, url, String(clients), String(seconds)];
+  const node = [process.execPath, `--import=${loader}`, join(import.meta.dirname, script), ...args.map(String)];
   const { stdout } = await execa("nsenter", [`--net=/run/netns/${LAB.tag}-gateway`, ...node], {
-    env: { BENCH_KEY: key },
+    env: { ...env, BENCH_BODY: JSON.stringify(BODY) },
   });
-  return JSON.parse(stdout);
+  return stdout;
+}
+
+async function load({ url, key }: Way, clients: number, seconds: number): Promise<Figures> {
+  return JSON.parse(await inNetwork("gateway-load.ts", [url, clients, seconds], { BENCH_KEY: key }));
+}
+
+/** Milliseconds of each request, by way. */
+async function turns(ways: Record<string, Way>, clients: number, seconds: number): Promise<Record<string, number[]>> {
+  return JSON.parse(await inNetwork("gateway-turns.ts", [clients, seconds], { BENCH_WAYS: JSON.stringify(ways) }));
 }
 
 export async function gatewayOverhead(seconds: number, rounds: number): Promise<void> {
@@ -69,17 +93,23 @@ export async function gatewayOverhead(seconds: number, rounds: number): Promise<
     };
     await fetch(`${upstreamOf(LAB)}/_simulation`, { method: "PUT", body: JSON.stringify({ chunkDelayMs: 0 }) });
     const all = new Map<string, Figures[]>();
-    for (const { url, key } of Object.values(ways)) await load(url, key, 4, 3); // warm
+    for (const way of Object.values(ways)) await load(way, 4, 3); // warm
     for (let round = 0; round < rounds; round++) {
       for (const clients of CLIENTS) {
-        for (const [way, { url, key }] of Object.entries(ways)) {
-          const figures = await load(url, key, clients, seconds);
-          all.set(`${clients} ${way}`, [...(all.get(`${clients} ${way}`) ?? []), figures]);
-          process.stderr.write(`round ${round + 1}, ${clients} clients, ${way}: ${JSON.stringify(figures)}\n`);
+        for (const [name, way] of Object.entries(ways)) {
+          const figures = await load(way, clients, seconds);
+          all.set(`${clients} ${name}`, [...(all.get(`${clients} ${name}`) ?? []), figures]);
+          process.stderr.write(`round ${round + 1}, ${clients} clients, ${name}: ${JSON.stringify(figures)}\n`);
         }
       }
     }
     process.stdout.write(table(Object.keys(ways), all, seconds, rounds));
+    const { "LiteLLM alone": without, "edge and LiteLLM": withEdge } = ways;
+    const inTurn = new Map<number, Record<string, number[]>>();
+    for (const clients of CLIENTS) {
+      inTurn.set(clients, await turns({ without, withEdge }, clients, 2 * seconds * rounds));
+    }
+    process.stdout.write(edgesPart(inTurn));
   } finally {
     for (const name of ["registry", "simulated-openai"]) await stopDaemon(LAB.dir, name);
     await hostsScript(LAB, "down", "--wipe");
@@ -93,8 +123,8 @@ function table(ways: string[], all: Map<string, Figures[]>, seconds: number, rou
   const [direct = "", alone = "", edge = ""] = ways;
   const lines = [
     `\nMedians of ${rounds} rounds of ${seconds} s; ms, requests a second, and in brackets the ratio to the upstream directly.\n`,
-    `| clients | figure | ${ways.join(" | ")} | the edge's part |`,
-    "|---|---|---|---|---|---|",
+    `| clients | figure | ${ways.join(" | ")} |`,
+    "|---|---|---|---|---|",
   ];
   for (const clients of CLIENTS) {
     for (const figure of ["p50", "p95", "p99", "average", "perSecond"] as const) {
@@ -102,15 +132,29 @@ function table(ways: string[], all: Map<string, Figures[]>, seconds: number, rou
       const cells = values.map(
         (value) => `${value.toFixed(value < 10 ? 2 : 1)} (${(value / (values[0] ?? 1)).toFixed(2)}×)`,
       );
-      const [, without = 0, withEdge = 0] = values;
-      const part =
-        figure === "perSecond"
-          ? `${((100 * (without - withEdge)) / without).toFixed(1)} % fewer`
-          : `${(withEdge - without).toFixed(2)} ms`;
-      lines.push(`| ${clients} | ${figure} | ${cells.join(" | ")} | ${part} |`);
+      lines.push(`| ${clients} | ${figure} | ${cells.join(" | ")} |`);
     }
   }
   const failed = [direct, alone, edge].flatMap((way) => CLIENTS.map((clients) => of(clients, way, "failed")));
   lines.push(`\nFailed requests: ${failed.reduce((sum, value) => sum + value, 0)}.`);
+  return `${lines.join("\n")}\n`;
+}
+
+function edgesPart(inTurn: Map<number, Record<string, number[]>>): string {
+  const lines = [
+    "\nThe edge's part: the same request to LiteLLM alone and through the edge in turn, request by request.\n",
+    "| clients | requests each | figure | LiteLLM alone | edge and LiteLLM | the edge's part |",
+    "|---|---|---|---|---|---|",
+  ];
+  const figures = { p50: median, p95: (values: number[]) => at(values, 0.95), average: mean };
+  for (const [clients, { without = [], withEdge = [] }] of inTurn) {
+    for (const [figure, of] of Object.entries(figures)) {
+      const [before, after] = [of(without), of(withEdge)];
+      const part = `${(after - before).toFixed(2)} ms (${((100 * (after - before)) / before).toFixed(1)} %)`;
+      lines.push(
+        `| ${clients} | ${without.length} | ${figure} | ${before.toFixed(2)} | ${after.toFixed(2)} | ${part} |`,
+      );
+    }
+  }
   return `${lines.join("\n")}\n`;
 }
