@@ -48,7 +48,12 @@ export function renderHaproxy(settings: EdgeSettings): string {
       ["timeout", "server", `${requestTimeoutSeconds}s`],
       // Half-sent requests (slowloris) are dropped.
       ["timeout", "http-request", "10s"],
-      ["timeout", "http-keep-alive", "60s"],
+      // Longer than common clients keep an idle connection (4 to 5 s), so they end it, and shorter than a
+      // new gateway takes to start: none is left on a worker of before when the old gateway goes.
+      ["timeout", "http-keep-alive", "10s"],
+      // A reload leaves idle connections their next answer, with `connection: close`. Closed at once, a
+      // request that was just on its way would be lost.
+      ["option", "idle-close-on-response"],
       ["timeout", "queue", "30s"],
       ["retries", 3],
       ["option", "redispatch", 1],

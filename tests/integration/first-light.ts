@@ -5,7 +5,7 @@ import OpenAI from "openai";
 import { hosts, inHost } from "../../lab/hosts.ts";
 import { addressOf, upstreamOf } from "../../lab/settings.ts";
 import { Backend } from "../support/backend.ts";
-import { startTraffic } from "../support/load.ts";
+import { startIdleClients, startTraffic } from "../support/load.ts";
 import { needsLab } from "../support/needs-lab.ts";
 import { TEST_LAB } from "../support/test-lab.ts";
 
@@ -232,6 +232,16 @@ needsLab("the whole backend on real hosts", () => {
     expect((await inHost(TEST_LAB, "gateway", "docker ps -q --filter name=ai-backend-edge")).trim()).toBe(edge);
     expect(await gatewayContainer()).toBe(before);
   }, 120_000);
+
+  test("ten reloads of the edge: clients whose kept connections are idle for moments lose no request", async () => {
+    const idle = startIdleClients(url, key, 40);
+    const reload = 'docker exec $(docker ps -q --filter name=ai-backend-edge) sh -c "kill -USR2 1"; sleep 1.2';
+    await inHost(TEST_LAB, "gateway", `for i in $(seq 10); do ${reload}; done`);
+    const came = await idle.stop();
+    console.log(`requests around 10 reloads: ${came.answered}, failed: ${JSON.stringify(came.failed)}`);
+    expect(came.failed).toEqual({});
+    expect(came.answered).toBeGreaterThan(500);
+  }, 60_000);
 
   test("the last five releases are kept", async () => {
     for (let i = 0; i < 6; i++) {

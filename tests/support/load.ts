@@ -1,4 +1,5 @@
 /** Steady traffic while something happens, and what came of it. */
+import { Agent, get } from "node:http";
 import type OpenAI from "openai";
 
 export interface Traffic {
@@ -66,6 +67,49 @@ export function startTraffic(
       result.worstMs = Math.round(times.at(-1) ?? 0);
       result.p99Ms = Math.round(times[Math.floor(times.length * 0.99)] ?? 0);
       return result;
+    },
+  };
+}
+
+/**
+ * Clients that keep one connection each, ask for the models, and pause for up to 40 ms: who closes
+ * an idle connection meets a request on its way. None of them tries again.
+ */
+export function startIdleClients(url: string, key: string, count: number) {
+  let running = true;
+  const came = { answered: 0, failed: {} as Record<string, number> };
+  const fail = (reason: string) => {
+    came.failed[reason] = (came.failed[reason] ?? 0) + 1;
+  };
+  const ask = (agent: Agent) =>
+    new Promise<void>((done) => {
+      const headers = { authorization: `Bearer ${key}` };
+      const asked = get(`${url}/models`, { agent, headers }, (answer) => {
+        answer.resume();
+        answer.on("end", () => {
+          if (answer.statusCode === 200) came.answered++;
+          else fail(String(answer.statusCode));
+          done();
+        });
+      });
+      asked.on("error", (error: NodeJS.ErrnoException) => {
+        fail(error.code ?? error.message);
+        done();
+      });
+    });
+  const all = Array.from({ length: count }, async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    while (running) {
+      await ask(agent);
+      await new Promise((wake) => setTimeout(wake, Math.random() * 40));
+    }
+    agent.destroy();
+  });
+  return {
+    stop: async () => {
+      running = false;
+      await Promise.all(all);
+      return came;
     },
   };
 }
