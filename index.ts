@@ -13,18 +13,31 @@ import { clearLeftovers } from "./components/host/leftovers.ts";
 import { preflight } from "./components/host/preflight.ts";
 import { type Shell, shellOf } from "./components/host/shell.ts";
 import type { SshAccess } from "./components/host/ssh-options.ts";
+import type { EngineArgs } from "./components/providers/engine.ts";
 import { LlamaCpp } from "./components/providers/llama-cpp.ts";
+import { Ollama } from "./components/providers/ollama.ts";
+import { Vllm } from "./components/providers/vllm.ts";
 import { compactRoutes } from "./config/compact-routes.ts";
 import { mirrored } from "./config/images.ts";
 import { isEmbedding } from "./config/litellm-kinds.ts";
 import { loadSettings, NAMESPACE } from "./config/load.ts";
 import { formatProblem, SettingsError } from "./config/problems.ts";
-import { keyVariableOf, SECRET_REFERENCE } from "./config/schema/providers.ts";
+import {
+  type EngineSettings,
+  keyVariableOf,
+  type ProviderSettings,
+  SECRET_REFERENCE,
+} from "./config/schema/providers.ts";
 import type { SshHostSettings } from "./config/schema/stack.ts";
 import type { Settings } from "./config/settings.ts";
 
 /** Free space a host must have before an update, MiB. */
 const DISK_MIB = 2048;
+
+// A killed engine answers no more (gRPC: UNAVAILABLE). Left alone, the program would report that to it for ever, at full load.
+process.prependListener("unhandledRejection", (error) => {
+  if ((error as { code?: number } | undefined)?.code === 14) process.exit(1);
+});
 
 const settings = readSettings();
 for (const warning of settings.warnings) await pulumi.log.warn(formatProblem(warning));
@@ -41,7 +54,9 @@ if (!pulumi.runtime.isDryRun()) {
 
 // Hosts
 const privateKey = access?.privateKeyFile && pulumi.secret(readFileSync(access.privateKeyFile, "utf8"));
-const tool = readFileSync(join(import.meta.dirname, "components/host/host-tool.sh"), "utf8");
+const script = (path: string) => readFileSync(join(import.meta.dirname, path), "utf8");
+const tool = script("components/host/host-tool.sh");
+const modelTool = script("components/providers/model-tool.sh");
 const hosts = Object.fromEntries(
   usedHosts(settings).map((name) => {
     const own = settings.hosts[name] as Settings["hosts"][string];
@@ -53,6 +68,7 @@ const hosts = Object.fromEntries(
       ...(own.kind === "ssh" && own.bastion && { bastion: bastionOf(own.bastion) }),
       dataDir: settings.dataDir,
       tool,
+      modelTool,
       stack: settings.stack,
     };
     return [name, new Host(name, args)];
@@ -76,21 +92,7 @@ const network = new docker.Network(
 // Engines
 const engines = Object.entries(settings.providers)
   .filter(([, provider]) => provider.engine && provider.status !== "disabled")
-  .map(([name, { engine, models }]) => {
-    const host = hostOf(settings.placement.providers[name] as string);
-    const reach = host === front ? { network } : { address: host.settings.address as string };
-    const alias = models[0]?.name as string;
-    return {
-      name,
-      llama: new LlamaCpp(name, {
-        host,
-        image: image("llamaCpp"),
-        engine: engine as NonNullable<typeof engine>,
-        alias,
-        reach,
-      }),
-    };
-  });
+  .map(([name, provider]) => ({ name, ...runEngine(name, provider) }));
 
 // Cache, edge, gateway
 const cache = new Cache("cache", { host: front, image: image("cache"), network, memoryMiB: settings.cache.memoryMiB });
@@ -111,7 +113,7 @@ const edge = new Edge("edge", {
 });
 const { table, mappings } = settings;
 const routeNames = [...table.routes.keys()];
-const urls = Object.fromEntries(engines.map(({ name, llama }) => [name, llama.url]));
+const urls = Object.fromEntries(engines.map(({ name, url: base }) => [name, base]));
 new Gateway("gateway", {
   host: front,
   image: image("gateway"),
@@ -133,7 +135,7 @@ new Gateway("gateway", {
   connectSeconds: Math.max(...timeouts.map((one) => one.connect_seconds)),
   streamSeconds: longest,
   edge: edge.container,
-  after: [cache.ready, edge.ready, ...engines.map(({ llama }) => llama.ready)],
+  after: [cache.ready, edge.ready, ...engines.map(({ ready }) => ready)],
 });
 
 /** Base URL for OpenAI clients. */
@@ -142,6 +144,12 @@ export const url = edge.url;
 export const clientKeys = edge.clientKeys;
 /** Names a client may ask for, but for aliases. */
 export const models = routeNames;
+/** Engine → its base URL, for those who may reach it. */
+export const engineUrls = urls;
+/** Engine → its key, where it has one. */
+export const engineKeys = pulumi.secret(
+  Object.fromEntries(engines.flatMap(({ name, key: own }) => (own ? [[name, own]] : []))),
+);
 /** Name → who answers it, in which order, within which limits, and who is asked when they fail. */
 export const routes = compactRoutes(table, (provider) => settings.placement.providers[provider]);
 
@@ -163,6 +171,37 @@ function readSettings(): Settings {
   } catch (error) {
     if (error instanceof SettingsError) throw new pulumi.RunError(error.message);
     throw error;
+  }
+}
+
+/** The engine of a provider, on its host. */
+function runEngine(
+  name: string,
+  provider: ProviderSettings,
+): { url: string; ready: pulumi.Resource; key?: pulumi.Output<string> } {
+  const host = hostOf(settings.placement.providers[name] as string);
+  const token = provider.type === "vllm" ? provider.engine?.hf_token : undefined;
+  const secret = SECRET_REFERENCE.exec(token ?? "")?.[1];
+  const args = {
+    host,
+    served: provider.models.map((model) => model.upstream_name ?? model.name),
+    reach: host === front ? { network } : { address: host.settings.address as string },
+    hub: { url: settings.huggingFace, ...(secret && { token: new pulumi.Config().requireSecret(secret) }) },
+  };
+  const withEngine = <T extends EngineSettings>(engine: T, picture: keyof Settings["images"]): EngineArgs<T> => ({
+    ...args,
+    engine,
+    image: image(picture),
+  });
+  switch (provider.type) {
+    case "llama_cpp":
+      return new LlamaCpp(name, withEngine(provider.engine as NonNullable<typeof provider.engine>, "llamaCpp"));
+    case "ollama":
+      return new Ollama(name, withEngine(provider.engine as NonNullable<typeof provider.engine>, "ollama"));
+    case "vllm":
+      return new Vllm(name, withEngine(provider.engine as NonNullable<typeof provider.engine>, "vllm"));
+    default:
+      throw new Error(`"${name}" has an engine, and ${provider.type} has none`); // the schema refuses it
   }
 }
 
@@ -227,7 +266,7 @@ async function exportState(): Promise<string> {
 function providerKeys(): Record<string, pulumi.Input<string>> {
   const config = new pulumi.Config();
   const keys: Record<string, pulumi.Input<string>> = {};
-  for (const { name, llama } of engines) keys[keyVariableOf(name)] = llama.key;
+  for (const { name, key: own } of engines) if (own) keys[keyVariableOf(name)] = own;
   for (const [name, { api_key, status }] of Object.entries(settings.providers)) {
     const secret = SECRET_REFERENCE.exec(api_key ?? "")?.[1];
     if (secret && status !== "disabled") keys[keyVariableOf(name)] = config.requireSecret(secret);

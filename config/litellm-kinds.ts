@@ -33,3 +33,11 @@ export function litellmKind(type: ProviderSettings["type"], model: ModelSettings
 export const litellmKinds = ({ type, models }: ProviderSettings): string[] => [
   ...new Set(models.map((model) => litellmKind(type, model))),
 ];
+
+/** Kinds whose base URL ends in /v1; Ollama's and Anthropic's must not have it. */
+const WITH_V1 = new Set<ProviderSettings["type"]>(["llama_cpp", "vllm", "openai", "openai_compatible"]);
+
+export function baseUrl(type: ProviderSettings["type"], url: string): string {
+  const bare = url.replace(/\/+$/, "").replace(/\/v1$/, "");
+  return WITH_V1.has(type) ? `${bare}/v1` : bare;
+}

@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import type { z } from "zod";
 import { checkBudgets, checkProviderBudgets } from "./checks/budgets.ts";
 import { checkClients } from "./checks/clients.ts";
+import { checkEngines } from "./checks/engines.ts";
 import { checkFallbacks } from "./checks/fallbacks.ts";
 import { checkLiteralSecrets } from "./checks/literal-secrets.ts";
 import { checkHosts, checkPlacement } from "./checks/placement.ts";
@@ -153,6 +154,7 @@ export function checkFolder(
   let table: RoutingTable | undefined;
   if (providers && known) {
     checkProviders(known, settings?.placement, reporter(problems, providers.source, "providers"));
+    checkEngines(known, reporter(problems, providers.source, "engines"));
     checkProviderBudgets(known.providers, reporter(problems, providers.source, "budgets"));
     if (read && mappings) {
       const { routing, litellm_settings } = mappings;

@@ -42,6 +42,7 @@ const WANTED: Record<string, string> = {
 
 /** Keys that are elsewhere here, or have another name: what to write instead. */
 const INSTEAD: Record<string, string> = {
+  model_path: "write model: { path: … }",
   timeout_seconds: "write timeouts: { total_seconds: … }",
   ttlSeconds: "write cache: { ttl: … } in model-mappings.yaml",
   max_budget_per_month: "write max_budget with budget_duration: 30d",
@@ -72,6 +73,10 @@ function explain(issue: Issue, schema: z.ZodType, input: unknown): { at: Path; m
         return { at: [...path, key], message: "unknown setting", fix };
       });
     case "invalid_type": {
+      if ((issue.expected as string) === "never") {
+        const fix = "remove it and give a url, or use type llama_cpp, ollama or vllm";
+        return [{ at, message: "this program runs no engine of this type", fix }];
+      }
       const wanted = WANTED[issue.expected] ?? `a ${issue.expected}`;
       const value = valueAt(input, path);
       if (value === undefined) return [{ at, message: "is missing", fix: `add it; it must be ${wanted}` }];
@@ -87,9 +92,11 @@ function explain(issue: Issue, schema: z.ZodType, input: unknown): { at: Path; m
     case "invalid_union": {
       const value = valueAt(input, path);
       if (issue.discriminator) {
-        const valid = (issue as { options?: unknown[] }).options?.map(String) ?? [];
+        const valid = typesOf(issue);
+        if (value === undefined) return [{ at, message: "is missing", fix: `add it: ${valid.join(", ")}` }];
         const near = typeof value === "string" ? nearest(value, valid) : undefined;
-        return [{ at, message: `must be ${valid.join(" or ")}`, fix: `write ${near ?? valid[0]}` }];
+        const fix = near ? `write "${near}"` : `write ${valid[0]}`;
+        return [{ at, message: `must be ${valid.join(" or ")}`, fix }];
       }
       return [{ at, message: "must be a number, or all", fix: "write 0 for none" }];
     }
@@ -113,6 +120,26 @@ function fixFor(issue: Issue): string {
 
 function valueAt(input: unknown, path: Path): unknown {
   return path.reduce<unknown>((value, step) => (value as Record<string | number, unknown> | undefined)?.[step], input);
+}
+
+type Discriminated = Issue & { code: "invalid_union"; discriminator: string; options?: unknown[] };
+const isDiscriminated = (issue: Issue): issue is Discriminated =>
+  issue.code === "invalid_union" && issue.discriminator !== undefined;
+const typesOf = (issue: Issue) => (issue as { options?: unknown[] }).options?.map(String) ?? [];
+
+/**
+ * A mapping whose type is wrong is not looked at any further by its schema. What else is wrong in it
+ * is said too: by the type under which the least is.
+ */
+function insideOf<T extends z.ZodType>(schema: T, input: unknown, issue: Discriminated): Issue[] {
+  const place = issue.path.slice(0, -1) as Path;
+  const tries = typesOf(issue).map((type) => {
+    const copy = structuredClone(input);
+    (valueAt(copy, place) as Record<string, unknown>)[issue.discriminator] = type;
+    const inside = (one: Issue) => place.every((step, i) => one.path[i] === step);
+    return schema.safeParse(copy).error?.issues.filter(inside) ?? [];
+  });
+  return tries.sort((one, other) => one.length - other.length)[0] ?? [];
 }
 
 /** The input without what the issues are about; a list without one of its parts would have its places wrong, so it goes. */
@@ -142,7 +169,8 @@ export interface Validated<T> {
 export function validate<T extends z.ZodType>(schema: T, source: YamlSource, input: unknown): Validated<z.infer<T>> {
   const result = schema.safeParse(input);
   if (result.success) return { problems: [], value: result.data };
-  const { issues } = result.error;
+  const found = result.error.issues;
+  const issues = [...found, ...found.filter(isDiscriminated).flatMap((issue) => insideOf(schema, input, issue))];
   const rest = schema.safeParse(without(input, issues));
   return {
     problems: issues.flatMap((issue) =>

@@ -65,7 +65,7 @@ export function groundSteps(lab: LabSettings, modelHosts: string[]): Step[] {
         const all = await images();
         let built = 0;
         for (const image of all) {
-          say(`${image.name} (the first time: up to 6 minutes for llama.cpp)`);
+          say(`${image.name} (the first time: up to 6 minutes for llama.cpp or Ollama)`);
           if ((await buildImage(image)) === "built") built++;
         }
         return `${all.length}, ${built} built now`;
@@ -173,7 +173,7 @@ export function registerUp(program: Command, which: WhichLab): void {
       process.stdout.write(`
   gateway   http://${lab.net}.10:4000/v1
   key       .lab/client.key
-  models    tiny (llama.cpp on gpu1), gpt-4o, gpt-4o-mini (simulated upstream)
+  models    tiny (llama.cpp, then Ollama, on gpu1), gpt-4o, gpt-4o-mini (simulated upstream)
 
 Try:
   curl http://${lab.net}.10:4000/v1/chat/completions -H "Authorization: Bearer $(cat .lab/client.key)" \\

@@ -13,6 +13,7 @@ const RULES: Record<string, string> = {
   hosts: "Hosts can be reached, and are who they say",
   placement: "Everything has a place that exists and has room",
   providers: "What a provider says holds together",
+  engines: "What an engine is told, it knows and can do",
   secrets: "Secrets are references, never values",
   routes: "Every name leads to somebody who answers",
   fallbacks: "Chains end, and lead to what can take over",

@@ -47,39 +47,62 @@ function shape(schema: JsonSchema): string {
 
 interface Row {
   path: string;
+  /** The type it belongs to, where a mapping's settings differ by its type. */
+  of: string;
   shape: string;
   required: boolean;
   text: string;
 }
 
-function rows(schema: JsonSchema, path: string, required: boolean): Row[] {
-  const own: Row[] = path === "" ? [] : [{ path, shape: shape(schema), required, text: schema.description ?? "" }];
+/** What an option of a mapping is told by: the only value of its `type` or `kind`. */
+const typeOf = ({ properties = {} }: JsonSchema) =>
+  ["type", "kind"].flatMap((name) => properties[name]?.const ?? properties[name]?.enum?.join(", ") ?? [])[0];
+
+function rows(schema: JsonSchema, path: string, required: boolean, of = ""): Row[] {
+  const own: Row[] = path === "" ? [] : [{ path, of, shape: shape(schema), required, text: schema.description ?? "" }];
   const options = schema.anyOf ?? schema.oneOf ?? [];
-  const inside = [schema, ...options].flatMap(
-    ({ properties = {}, required: needed = [], additionalProperties, items }) => [
+  const inside = [schema, ...options].flatMap((option) => {
+    const { properties = {}, required: needed = [], additionalProperties, items } = option;
+    const type = String((option === schema ? undefined : typeOf(option)) ?? of);
+    return [
       ...Object.entries(properties).flatMap(([name, inner]) =>
-        rows(inner, path === "" ? name : `${path}.${name}`, needed.includes(name)),
+        rows(inner, path === "" ? name : `${path}.${name}`, needed.includes(name), type),
       ),
-      ...(typeof additionalProperties === "object" ? deeper(additionalProperties, `${path}.NAME`) : []),
-      ...(items ? deeper(items, `${path}[]`) : []),
-    ],
-  );
+      ...(typeof additionalProperties === "object" ? deeper(additionalProperties, `${path}.NAME`, type) : []),
+      ...(items ? deeper(items, `${path}[]`, type) : []),
+    ];
+  });
   return [...own, ...inside];
 }
 
 /** What is inside the parts of a list or mapping; a plain part is said by its holder's shape. */
-function deeper(schema: JsonSchema, path: string): Row[] {
-  return rows(schema, path, false).filter((row) => row.path !== path || shape(schema) !== "mapping");
+function deeper(schema: JsonSchema, path: string, of: string): Row[] {
+  return rows(schema, path, false, of).filter((row) => row.path !== path || shape(schema) !== "mapping");
 }
 
 const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 
 export function renderReference(schemas: Record<string, JsonSchema>): string {
   const parts = Object.entries(schemas).map(([name, schema]) => {
-    const seen = new Set<string>();
-    const table = rows(schema, "", false)
-      .filter(({ path, text }) => text !== "" && !seen.has(path) && seen.add(path))
-      .map((row) => `| \`${row.path}\` | ${cell(row.shape)} | ${row.required ? "yes" : ""} | ${cell(row.text)} |`);
+    const seen = new Map<string, Row>();
+    for (const row of rows(schema, "", false)) {
+      const key = JSON.stringify([row.path, row.shape, row.text]);
+      const same = seen.get(key);
+      if (row.text === "") continue;
+      if (!same) seen.set(key, { ...row });
+      else if (!same.of.split(", ").includes(row.of)) same.of += `, ${row.of}`;
+    }
+    const all = [...seen.values()];
+    // A setting that every type has, alike, needs no word about types.
+    const types = new Set(all.flatMap(({ of }) => of.split(", ")).filter(Boolean));
+    const label = ({ path, of }: Row) => {
+      const alone = all.filter((other) => other.path === path).length === 1;
+      const everywhere = of === "" || of.split(", ").filter(Boolean).length === types.size;
+      return alone && everywhere ? `\`${path}\`` : `\`${path}\` (${of})`;
+    };
+    const table = all.map(
+      (row) => `| ${label(row)} | ${cell(row.shape)} | ${row.required ? "yes" : ""} | ${cell(row.text)} |`,
+    );
     return [
       `## ${FILES[name] ?? name}`,
       "",

@@ -1,17 +1,9 @@
 /** The routing table → what the gateway's renderer takes. Plain data in, plain data out. */
-import { isEmbedding, litellmKind } from "../../config/litellm-kinds.ts";
+import { baseUrl, isEmbedding, litellmKind } from "../../config/litellm-kinds.ts";
 import { type Answer, LONGEST_CHAIN, type Route, type RoutingTable } from "../../config/routing-table.ts";
 import { CACHE_KEY, type Mappings } from "../../config/schema/mappings.ts";
-import { keyVariableOf, type ProviderSettings } from "../../config/schema/providers.ts";
+import { keyVariableOf } from "../../config/schema/providers.ts";
 import type { Deployment, GatewaySettings } from "./render-litellm.ts";
-
-/** Kinds whose base URL ends in /v1; Ollama's and Anthropic's must not have it. */
-const WITH_V1 = new Set<ProviderSettings["type"]>(["llama_cpp", "vllm", "openai", "openai_compatible"]);
-
-export function baseUrl(type: ProviderSettings["type"], url: string): string {
-  const bare = url.replace(/\/+$/, "").replace(/\/v1$/, "");
-  return WITH_V1.has(type) ? `${bare}/v1` : bare;
-}
 
 export interface GatewayInput {
   mappings: Mappings;

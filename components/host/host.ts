@@ -18,6 +18,8 @@ export interface HostArgs {
   dataDir: string;
   /** Text of the tool that does a deployment's steps on the host. */
   tool: string;
+  /** Text of the tool that brings models. */
+  modelTool: string;
   /** Added to the labels of everything made here. */
   stack: string;
 }
@@ -29,6 +31,8 @@ export interface Step {
   stdin?: pulumi.Input<string>;
   /** Keeps what the step prints out of the engine's log. */
   quiet?: boolean;
+  /** Whose verb it is. Default: the host's own tool. */
+  tool?: "host" | "models";
 }
 
 type Connection = command.types.input.remote.ConnectionArgs;
@@ -45,7 +49,11 @@ export class Host extends pulumi.ComponentResource {
   readonly stack: string;
   readonly #connection?: Connection;
   readonly #tool: pulumi.Resource;
+  readonly #modelToolText: string;
   readonly #images = new Map<string, docker.RemoteImage>();
+  readonly #models = new Map<string, pulumi.Resource>();
+  #modelTool?: pulumi.Resource;
+  #modelToken?: pulumi.Resource;
 
   constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
     const { settings, dataDir } = args;
@@ -67,18 +75,26 @@ export class Host extends pulumi.ComponentResource {
         : { host: "unix:///var/run/docker.sock" },
       { parent: this },
     );
+    this.#modelToolText = args.modelTool;
     const bin = `${dataDir}/bin`;
     this.#tool = this.run(`${name}-tool`, {
-      create: `install -d -m 755 ${dataDir} ${bin} && cat > ${bin}/host.new && chmod 755 ${bin}/host.new && mv -f ${bin}/host.new ${bin}/host`,
+      create: this.#install("host"),
       delete: `rm -rf ${bin}; rmdir ${dataDir} 2>/dev/null || true`,
       stdin: args.tool,
     });
     this.registerOutputs({});
   }
 
+  /** Writes a tool from stdin. */
+  #install(tool: string): string {
+    const bin = `${this.dataDir}/bin`;
+    const file = `${bin}/${tool}`;
+    return `install -d -m 755 ${this.dataDir} ${bin} && cat > ${file}.new && chmod 755 ${file}.new && mv -f ${file}.new ${file}`;
+  }
+
   /** A command on the host. */
   run(name: string, step: Step, opts?: pulumi.CustomResourceOptions): command.local.Command | command.remote.Command {
-    const { quiet, ...commands } = step;
+    const { quiet, tool: _, ...commands } = step;
     const args = { ...commands, addPreviousOutputInEnv: false, ...(quiet && { logging: "none" as const }) };
     const options = pulumi.mergeOptions({ parent: this }, opts);
     return this.#connection
@@ -86,12 +102,49 @@ export class Host extends pulumi.ComponentResource {
       : new command.local.Command(name, { ...args, interpreter: ["/bin/bash", "-c"] }, options);
   }
 
-  /** One verb of the host's tool. */
+  /** One verb of a tool of the host. */
   step(name: string, step: Step, opts?: pulumi.CustomResourceOptions) {
-    const tool = (verb: pulumi.Input<string>) => pulumi.interpolate`${this.dataDir}/bin/host ${verb}`;
+    const which = step.tool ?? "host";
+    const tool = (verb: pulumi.Input<string>) => pulumi.interpolate`${this.dataDir}/bin/${which} ${verb}`;
     const verbs = { ...step, create: tool(step.create), ...(step.delete && { delete: tool(step.delete) }) };
+    if (which === "models") {
+      this.#modelTool ??= this.run(
+        `${this.hostName}-model-tool`,
+        // Gone with the last engine that had anything fetched, and then what was fetched goes, too.
+        {
+          create: this.#install("models"),
+          stdin: this.#modelToolText,
+          delete: `rm -rf ${this.dataDir}/bin/models ${this.dataDir}/models`,
+        },
+        { dependsOn: [this.#tool] }, // it makes the folder, and takes it away at last
+      );
+    }
+    const needs = which === "models" ? this.#modelTool : this.#tool;
     // The verbs need the tool, and nothing of its output says so.
-    return this.run(name, verbs, pulumi.mergeOptions({ dependsOn: [this.#tool] }, opts));
+    return this.run(name, verbs, pulumi.mergeOptions({ dependsOn: needs ? [needs] : [] }, opts));
+  }
+
+  /**
+   * A model's file or folder on this host, fetched once however many engines use it. It stays when it
+   * is no longer used: a rollback must not wait for a download.
+   */
+  model(name: string, verb: pulumi.Input<string>, token?: pulumi.Output<string>): pulumi.Resource {
+    const known = this.#models.get(name);
+    if (known) return known;
+    if (token) {
+      const stdin = pulumi.secret(pulumi.interpolate`header = "authorization: Bearer ${token}"\n`);
+      this.#modelToken ??= this.step(`${this.hostName}-model-token`, {
+        create: "token",
+        stdin,
+        quiet: true,
+        tool: "models",
+      });
+    }
+    const short = name.replace(/^sha256\/([0-9a-f]{8})[0-9a-f]*\//, "$1-").replace(/[^A-Za-z0-9.-]/g, "-");
+    const dependsOn = this.#modelToken ? [this.#modelToken] : [];
+    const fetched = this.step(`${this.hostName}-model-${short}`, { create: verb, tool: "models" }, { dependsOn });
+    this.#models.set(name, fetched);
+    return fetched;
   }
 
   /** An image on this host, pulled once however many services use it. */

@@ -44,8 +44,14 @@ export interface ServiceArgs {
   mounts?: Mount[];
   network?: { network: docker.Network; aliases: string[] };
   ports?: Port[];
-  /** GPUs: all, or how many. */
-  gpus?: "all" | number;
+  /** GPUs: all, how many, or which. */
+  gpus?: "all" | number | readonly (number | string)[];
+  /** Size of /dev/shm, MiB. Default: Docker's, 64. */
+  sharedMemoryMiB?: number;
+  /** `host`: the host's own IPC namespace. Default: one of its own. */
+  ipc?: "private" | "host";
+  /** What must be on the host before the container starts. */
+  after?: readonly pulumi.Resource[];
   /** Settings of the kernel for the container's own network: name → value. */
   sysctls?: Record<string, string>;
   /** Options of its name resolver, as `timeout:1`. */
@@ -70,6 +76,10 @@ export interface ServiceArgs {
   reloads?: boolean;
 }
 
+/** As `docker run --gpus` takes it: a list of ids has commas, so it is quoted. */
+const gpusOf = (gpus: NonNullable<ServiceArgs["gpus"]>) =>
+  typeof gpus === "object" ? `"device=${gpus.join(",")}"` : String(gpus);
+
 /** What Docker may keep of a container's output. */
 const LOGS = { "max-size": "10m", "max-file": "3" };
 
@@ -88,7 +98,7 @@ export class Service extends pulumi.ComponentResource {
     const { host, uid } = args;
     const base = `${host.dataDir}/${name}`;
     const remove = { delete: `remove ${name}` };
-    const before: pulumi.Resource[] = [];
+    const before: pulumi.Resource[] = [...(args.after ?? [])];
     const volumes: docker.types.input.ContainerVolume[] = (args.mounts ?? []).map((mount) => ({
       ...mount,
       readOnly: mount.readOnly ?? true,
@@ -128,10 +138,11 @@ export class Service extends pulumi.ComponentResource {
         readOnly: true,
       });
     }
-    for (const [folder, { mode, containerPath }] of Object.entries(args.folders ?? {})) {
-      before.push(
-        host.step(`${name}-folder-${folder}`, { create: `folder ${name} ${folder} ${uid} ${mode}` }, { parent: this }),
-      );
+    for (const [i, [folder, { mode, containerPath }]] of Object.entries(args.folders ?? {}).entries()) {
+      const step = { create: `folder ${name} ${folder} ${uid} ${mode}` };
+      // Whoever comes first takes the service's folder away with it.
+      const only = args.files || args.secrets || i > 0 ? {} : remove;
+      before.push(host.step(`${name}-folder-${folder}`, { ...step, ...only }, { parent: this }));
       volumes.push({ hostPath: `${base}/${folder}`, containerPath, readOnly: false });
     }
 
@@ -169,7 +180,9 @@ export class Service extends pulumi.ComponentResource {
       volumes,
       ...(args.network && { networksAdvanced: [{ name: args.network.network.name, aliases: args.network.aliases }] }),
       ...(args.ports && { ports: args.ports.map((port) => ({ ...port, protocol: "tcp" })) }),
-      ...(args.gpus && { gpus: String(args.gpus) }),
+      ...(args.gpus && { gpus: gpusOf(args.gpus) }),
+      ...(args.sharedMemoryMiB && { shmSize: args.sharedMemoryMiB }),
+      ...(args.ipc === "host" && { ipcMode: "host" }),
     };
     // Names the whole specification: several of its parts, when changed, would alter the
     // provider's state and never the container; a changed label always makes a new one.

@@ -11,7 +11,7 @@ import {
 import type { StackSettings } from "../schema/stack.ts";
 
 /** Engines this program can run, by provider type. */
-const MANAGED_TYPES = ["llama_cpp"];
+const MANAGED_TYPES = ["llama_cpp", "ollama", "vllm"];
 /** Vendors whose address is known. */
 const CLOUD_TYPES = ["openai", "anthropic"];
 /** Parts of an address that belong to one call, not to the provider. */
@@ -30,13 +30,7 @@ export function checkProviders(
   for (const [name, provider] of Object.entries(providers)) {
     const path = ["providers", name];
     const { type, url, engine, api_key, timeouts } = provider;
-    if (engine && !MANAGED_TYPES.includes(type)) {
-      report(
-        [...path, "engine"],
-        `this program does not run ${type} engines`,
-        `remove engine and give a url, or use type ${MANAGED_TYPES.join(" or ")}`,
-      );
-    } else if (engine && url) {
+    if (engine && url) {
       report(
         [...path, "url"],
         "the address of an engine that this program runs follows from its placement",
@@ -92,7 +86,7 @@ function checkModels({ models, engine, rate_limits }: ProviderSettings, path: Pa
     if (seen.has(model.name))
       report([...at, "name"], `there are two models named "${model.name}"`, "remove one of them");
     seen.add(model.name);
-    if (engine && model.context_length && model.context_length > engine.context_length) {
+    if (engine?.context_length && model.context_length && model.context_length > engine.context_length) {
       report(
         [...at, "context_length"],
         `is more than the engine's ${engine.context_length} tokens a slot`,

@@ -1,6 +1,7 @@
 /** What `providers.yaml` may say: who answers, and with what. */
 import { z } from "zod";
-import { Dollars, MemoryMiB, ModelName, Name, Period, Port } from "./names.ts";
+import { type EngineSettings, LlamaCppEngine, OllamaEngine, VllmEngine } from "./engines.ts";
+import { Dollars, ModelName, Name, Period } from "./names.ts";
 
 export const SECRET_REFERENCE = /^\$\{([A-Z][A-Z0-9_]*)\}$/;
 
@@ -41,39 +42,6 @@ const Model = z.strictObject({
     ),
 });
 
-const Engine = z.strictObject({
-  model_path: z
-    .string()
-    .regex(/^\/.+\.gguf$/, "must be the absolute path of a .gguf file on the host")
-    .describe("The GGUF file on the provider's host; mounted read-only."),
-  context_length: z
-    .int()
-    .min(128)
-    .default(4096)
-    .describe("Tokens of context a slot (llama-server --ctx-size is this times parallel). Default 4096."),
-  parallel: z
-    .int()
-    .min(1)
-    .max(256)
-    .default(1)
-    .describe("Requests at once, each with a context of its own (--parallel). Default 1."),
-  gpu_layers: z
-    .int()
-    .min(0)
-    .default(0)
-    .describe("Layers kept on the GPU (--n-gpu-layers); 999 for all. Default 0: CPU only."),
-  gpus: z
-    .union([z.literal("all"), z.int().min(0)])
-    .default(0)
-    .describe("GPUs given to the container: a number, or all. Default 0."),
-  gpu_memory_mib: MemoryMiB.optional().describe(
-    "GPU memory it needs: weights, KV cache and a reserve. Compared with the host's gpuMemoryMiB. Default: not checked.",
-  ),
-  threads: z.int().min(1).max(1024).optional().describe("CPU threads (--threads). Default: llama.cpp's own choice."),
-  port: Port.default(8080).describe("Port on the host's private address. Default 8080."),
-  memory_mib: MemoryMiB.default(4096).describe("Memory limit of the container; the model file counts. Default 4096."),
-});
-
 const RateLimits = z.strictObject({
   rpm: z.int().min(1).optional().describe("Requests a minute of each model. Default: no limit."),
   tpm: z.int().min(1).optional().describe("Tokens a minute of each model, prompt and answer. Default: no limit."),
@@ -106,8 +74,8 @@ const Timeouts = z.strictObject({
   total_seconds: z.int().min(1).max(3600).default(300).describe("A whole request, streams included. Default 300."),
 });
 
-export const Provider = z.strictObject({
-  type: z.enum(["llama_cpp", "ollama", "vllm", "openai", "anthropic", "openai_compatible"]).describe("What it speaks."),
+/** What every provider may say, whatever it speaks. */
+const common = {
   status: z
     .enum(["active", "draining", "disabled"])
     .default("active")
@@ -123,9 +91,6 @@ export const Provider = z.strictObject({
     .regex(SECRET_REFERENCE, "must be a reference such as ${OPENAI_API_KEY}, never the key itself")
     .optional()
     .describe("Name of a stack secret: ${NAME}, set with `pulumi config set --secret NAME`."),
-  engine: Engine.optional().describe(
-    "Settings of an engine this program runs (llama_cpp). Its host is in the stack's placement.",
-  ),
   region: z
     .string()
     .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, "must be small letters, digits and -, as us-west-1")
@@ -151,7 +116,34 @@ export const Provider = z.strictObject({
     .describe("What it may cost; beyond it the next provider is asked, then callers get 429. Default: no limit."),
   timeouts: Timeouts.prefault({}).describe("How long it may take."),
   models: z.array(Model).min(1, "needs at least one model").describe("What it serves."),
-});
+};
+
+const WHERE =
+  "Settings of an engine this program runs. Its host is in the stack's placement. Default: it runs elsewhere, at url.";
+const SPEAKS = "What it speaks.";
+
+export const Provider = z.discriminatedUnion("type", [
+  z.strictObject({
+    type: z.literal("llama_cpp").describe(SPEAKS),
+    engine: LlamaCppEngine.optional().describe(WHERE),
+    ...common,
+  }),
+  z.strictObject({
+    type: z.literal("ollama").describe(SPEAKS),
+    engine: OllamaEngine.optional().describe(WHERE),
+    ...common,
+  }),
+  z.strictObject({
+    type: z.literal("vllm").describe(SPEAKS),
+    engine: VllmEngine.optional().describe(WHERE),
+    ...common,
+  }),
+  z.strictObject({
+    type: z.enum(["openai", "anthropic", "openai_compatible"]).describe(SPEAKS),
+    engine: z.never().optional().describe("Not for these: they run elsewhere."),
+    ...common,
+  }),
+]);
 
 export const Providers = z.strictObject({
   providers: z.record(Name, Provider).describe("Who answers, by name."),
@@ -160,7 +152,7 @@ export const Providers = z.strictObject({
 export type Providers = z.infer<typeof Providers>;
 export type ProviderSettings = z.infer<typeof Provider>;
 export type ModelSettings = z.infer<typeof Model>;
-export type EngineSettings = z.infer<typeof Engine>;
+export type { EngineSettings };
 
 /** What a model can do; one that does not say it can chat and complete. */
 export const capabilitiesOf = (model: ModelSettings): readonly Capability[] =>

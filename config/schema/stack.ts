@@ -118,12 +118,20 @@ export const StackSettings = z.strictObject({
       ),
       edge: Image.default("docker.io/library/haproxy:2.6.12").describe("HAProxy."),
       cache: Image.default("docker.io/library/redis:7.0.15").describe("Redis."),
+      ollama: Image.default("docker.io/ollama/ollama:0.17.4").describe("Ollama."),
+      vllm: Image.default("docker.io/vllm/vllm-openai:v0.33.0").describe(
+        "vLLM; its GPUs need the CUDA it is built for.",
+      ),
       llamaCpp: Image.default("ghcr.io/ggml-org/llama.cpp:server-b11434").describe(
         "llama.cpp's server; use a server-cuda- tag on GPU hosts.",
       ),
     })
     .prefault({})
     .describe("Container images, by service."),
+  huggingFace: z
+    .url({ protocol: /^https?$/, error: "must be an http or https URL" })
+    .default("https://huggingface.co")
+    .describe("Where models of `huggingface:` come from, as hosts reach it: Hugging Face or a mirror."),
   gateway: z
     .strictObject({
       workers: z.int().min(1).max(64).default(1).describe("LiteLLM worker processes; one a vCPU. Default 1."),

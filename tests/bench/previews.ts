@@ -100,7 +100,7 @@ async function bench(count: number): Promise<Row[]> {
     const model = await makeModel();
     for (const name of Object.keys(names)) await installModel(lab, name, model);
     const backend = new Backend(lab, "test-bench");
-    const engine = { model_path: MODEL_PATH, context_length: 512, threads: 1, memory_mib: 512 };
+    const engine = { model: { path: MODEL_PATH }, context_length: 512, threads: 1, memory_mib: 512 };
     backend.settings.placement.providers = {};
     delete backend.providers.llama;
     for (const name of Object.keys(names)) {

@@ -5,7 +5,6 @@ import { Cache } from "../../components/cache/cache.ts";
 import { Edge } from "../../components/edge/edge.ts";
 import { Gateway } from "../../components/gateway/gateway.ts";
 import { Host, type HostArgs } from "../../components/host/host.ts";
-import { LlamaCpp } from "../../components/providers/llama-cpp.ts";
 import { Service, type ServiceArgs } from "../../components/service/service.ts";
 import { knownValue, type Registered, recordResources, settled } from "../support/mocks.ts";
 
@@ -26,7 +25,12 @@ const PROVIDER = "pulumi:providers:docker";
 
 const access = { knownHostsFile: "/k/known_hosts", controlDir: "/k/c", privateKeyFile: "/k/id" };
 const ssh = { kind: "ssh" as const, address: "10.0.0.1", port: 22, user: "root" };
-const common = { dataDir: "/opt/ai-backend", tool: "#!/bin/bash\n", stack: "test" };
+const common = {
+  dataDir: "/opt/ai-backend",
+  tool: "#!/bin/bash\n",
+  modelTool: "#!/bin/bash\n# models\n",
+  stack: "test",
+};
 const sshArgs: HostArgs = {
   ...common,
   settings: ssh,
@@ -306,37 +310,5 @@ describe("what is deployed", () => {
     expect(bare(one(REMOTE, "gateway-secrets").stdin)).toBe(
       "LITELLM_MASTER_KEY='sk-g'\nPROVIDER_X_KEY='k'\nREDIS_PASSWORD='redis'\n",
     );
-  });
-
-  test("llama.cpp: on its host's private address for others, in the network for a gateway beside it", async () => {
-    const host = new Host("gpu", sshArgs);
-    const engine = {
-      model_path: "/srv/m/tiny.gguf",
-      context_length: 512,
-      parallel: 1,
-      gpu_layers: 0,
-      gpus: 0 as const,
-      port: 8081,
-      memory_mib: 512,
-    };
-    const far = new LlamaCpp("far", { host, image: "llama:1", engine, alias: "tiny", reach: { address: "10.0.0.1" } });
-    const near = new LlamaCpp("near", {
-      host,
-      image: "llama:1",
-      engine: { ...engine, gpus: 2 },
-      alias: "tiny",
-      reach: { network: network(host) },
-    });
-    expect([far.url, near.url]).toEqual(["http://10.0.0.1:8081/v1", "http://near:8080/v1"]);
-    expect(await knownValue(far.key)).toBe("secret-of-far-key");
-    await settled();
-    expect(one(CONTAINER, "far")).toMatchObject({
-      ports: [{ ip: "10.0.0.1", external: 8081, internal: 8080 }],
-      volumes: [{ hostPath: "/srv/m", containerPath: "/models", readOnly: true }, {}],
-    });
-    expect(one(CONTAINER, "far").gpus).toBeUndefined();
-    expect(one(CONTAINER, "near")).toMatchObject({ gpus: "2", networksAdvanced: [{ aliases: ["near"] }] });
-    expect(one(CONTAINER, "near").ports).toBeUndefined();
-    expect(one(REMOTE, "far-secrets").delete).toBe("/opt/ai-backend/bin/host remove far");
   });
 });

@@ -2,3 +2,4 @@
 import "./first-light.ts";
 import "./failures.ts";
 import "./routing.ts";
+import "./engines.ts";

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -108,7 +109,24 @@ needsLab("what goes wrong", () => {
       const timer = setTimeout(() => child.kill(signal), afterMs);
       await ended;
       clearTimeout(timer);
+      expect(await programsLeft(project)).toEqual([]);
       if (signal === "SIGKILL") await backend.run("cancel"); // the dead update's lock, as the engine's own message says
+    }
+
+    /** Programs of a project that still run, 15 s after their engine ended: nobody would ever end them. */
+    async function programsLeft(project: string): Promise<string[]> {
+      const running = () =>
+        readdirSync("/proc").filter((pid) => {
+          try {
+            const program = readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("@pulumi/pulumi/cmd/run");
+            return program && readlinkSync(`/proc/${pid}/cwd`).startsWith(project);
+          } catch {
+            return false; // it has just ended, or is no process
+          }
+        });
+      const end = Date.now() + 15_000;
+      while (running().length > 0 && Date.now() < end) await new Promise((wake) => setTimeout(wake, 250));
+      return running();
     }
 
     test.each([1, 2, 3, 4, 5])(

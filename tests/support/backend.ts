@@ -41,7 +41,7 @@ export class Backend {
     this.providers = {
       llama: {
         type: "llama_cpp",
-        engine: { model_path: MODEL_PATH, context_length: 512, parallel: 2, threads: 1, memory_mib: 512 },
+        engine: { model: { path: MODEL_PATH }, context_length: 512, parallel: 2, threads: 1, memory_mib: 512 },
         models: [{ name: "tiny" }],
       },
       cloud: {

@@ -29,7 +29,7 @@ export const PROVIDERS = `providers:
   llama:
     type: llama_cpp
     region: rack-1
-    engine: { model_path: /srv/tiny.gguf, context_length: 1024, parallel: 2, gpu_memory_mib: 8192 }
+    engine: { model: { path: /srv/tiny.gguf }, context_length: 1024, parallel: 2, gpu_memory_mib: 8192 }
     rate_limits: { max_parallel_requests: 2 }
     models:
       - { name: tiny, context_length: 1024 }
@@ -37,7 +37,7 @@ export const PROVIDERS = `providers:
     type: llama_cpp
     region: rack-2
     priority: 2
-    engine: { model_path: /srv/tiny.gguf, context_length: 1024, port: 8081, gpu_memory_mib: 8192 }
+    engine: { model: { path: /srv/tiny.gguf }, context_length: 1024, port: 8081, gpu_memory_mib: 8192 }
     models:
       - { name: tiny, context_length: 1024 }
   box:

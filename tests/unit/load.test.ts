@@ -28,7 +28,7 @@ const PROVIDERS = `providers:
   llama:
     type: llama_cpp
     engine:
-      model_path: /srv/tiny.gguf
+      model: { path: /srv/tiny.gguf }
       context_length: 1024
     models:
       - name: tiny
@@ -220,7 +220,7 @@ const TABLE: [string, Files, RegExp][] = [
   [
     "a wrong kind of host",
     { stack: STACK.replace("kind: local", "kind: locl") },
-    /hosts\.here\.kind: must be ssh or local\. Fix: write local/,
+    /hosts\.here\.kind: must be ssh or local\. Fix: write "local"/,
   ],
   ["a host that is no mapping", { stack: STACK.replace("here: { kind: local }", "here: 5") }, /hosts\.here.*: must be/],
   [
@@ -337,8 +337,8 @@ const TABLE: [string, Files, RegExp][] = [
   ],
   [
     "an engine of a kind that is not run",
-    { providers: PROVIDERS.replace("type: llama_cpp", "type: ollama") },
-    /this program does not run ollama engines/,
+    { providers: PROVIDERS.replace("type: llama_cpp", "type: openai_compatible") },
+    /llama\.engine: this program runs no engine of this type\. Fix: remove it and give a url/,
   ],
   [
     "an engine with a URL",
@@ -352,7 +352,7 @@ const TABLE: [string, Files, RegExp][] = [
   ],
   [
     "neither URL nor engine",
-    { providers: `${PROVIDERS}  box:\n    type: vllm\n    models: [{ name: x }]\n` },
+    { providers: `${PROVIDERS}  box:\n    type: openai_compatible\n    models: [{ name: x }]\n` },
     /providers\.box: has neither url nor engine\. Fix: add url/,
   ],
   [

@@ -2,12 +2,11 @@ import { describe, expect, test } from "@jest/globals";
 import { renderRedis } from "../../components/cache/render-redis.ts";
 import { type EdgeClient, renderClients, renderLimits, renderPriorities } from "../../components/edge/render-access.ts";
 import { renderHaproxy } from "../../components/edge/render-haproxy.ts";
-import { baseUrl } from "../../components/gateway/deployments.ts";
 import { synRetries } from "../../components/gateway/gateway.ts";
-import { renderLlamaCpp } from "../../components/providers/render-llama-cpp.ts";
 import { digestOf } from "../../components/service/digest.ts";
 import { renderBundle, renderEnvFile } from "../../components/service/render-bundle.ts";
 import { shellWord } from "../../components/service/shell-word.ts";
+import { baseUrl } from "../../config/litellm-kinds.ts";
 import { expectGolden } from "../support/golden.ts";
 
 describe("deployments", () => {
@@ -53,24 +52,6 @@ describe("the other renderers", () => {
   });
 
   test("Redis golden", () => expectGolden("redis.conf", renderRedis({ maxMemoryMiB: 256 })));
-
-  test("llama-server: the context is divided among the slots", () => {
-    const engine = {
-      model_path: "/srv/m/a b.gguf",
-      context_length: 1024,
-      parallel: 4,
-      gpu_layers: 99,
-      gpus: 1 as const,
-      threads: 8,
-      port: 8080,
-      memory_mib: 512,
-    };
-    const args = renderLlamaCpp(engine, "tiny");
-    expect(args.slice(0, 2)).toEqual(["--model", "/models/a b.gguf"]);
-    expect(args[args.indexOf("--ctx-size") + 1]).toBe("4096");
-    expect(args[args.indexOf("--threads") + 1]).toBe("8");
-    expect(renderLlamaCpp({ ...engine, threads: undefined }, "tiny")).not.toContain("--threads");
-  });
 });
 
 describe("a release's bundle", () => {
