@@ -17,6 +17,7 @@ import type { EngineArgs } from "./components/providers/engine.ts";
 import { LlamaCpp } from "./components/providers/llama-cpp.ts";
 import { Ollama } from "./components/providers/ollama.ts";
 import { Vllm } from "./components/providers/vllm.ts";
+import { capacityLines, capacityPlan } from "./config/capacity.ts";
 import { compactRoutes } from "./config/compact-routes.ts";
 import { mirrored } from "./config/images.ts";
 import { isEmbedding } from "./config/litellm-kinds.ts";
@@ -144,6 +145,11 @@ export const url = edge.url;
 export const clientKeys = edge.clientKeys;
 /** Names a client may ask for, but for aliases. */
 export const models = routeNames;
+/** Host → what its engines take of its GPUs and its memory. */
+export const capacity = capacityLines(
+  capacityPlan(settings.hosts, settings.placement.providers, settings.providers),
+  settings.hosts,
+);
 /** Engine → its base URL, for those who may reach it. */
 export const engineUrls = urls;
 /** Engine → its key, where it has one. */
@@ -230,6 +236,15 @@ function usedHosts({ placement, providers }: Settings): string[] {
   return [...new Set([placement.gateway, ...engineHosts])];
 }
 
+/** Settings of the engines that are placed on a host. */
+function enginesOn(host: string): EngineSettings[] {
+  const names = Object.keys(settings.placement.providers).filter((name) => settings.placement.providers[name] === host);
+  return names.flatMap((name) => {
+    const provider = settings.providers[name];
+    return provider?.engine && provider.status !== "disabled" ? [provider.engine] : [];
+  });
+}
+
 async function checkHosts(): Promise<void> {
   const lines = await preflight(
     usedHosts(settings).map((name) => ({
@@ -238,9 +253,8 @@ async function checkHosts(): Promise<void> {
       shell: shells[name] as Shell,
       dataDir: settings.dataDir,
       diskMiB: DISK_MIB,
-      gpus: Object.entries(settings.placement.providers).some(
-        ([provider, host]) => host === name && settings.providers[provider]?.engine?.gpus,
-      ),
+      gpus: enginesOn(name).some((engine) => engine.gpus !== 0),
+      fetches: enginesOn(name).some((engine) => /"(url|huggingface)":/.test(JSON.stringify(engine))),
     })),
   );
   if (lines.length === 0) return;

@@ -42,6 +42,7 @@ const WANTED: Record<string, string> = {
 
 /** Keys that are elsewhere here, or have another name: what to write instead. */
 const INSTEAD: Record<string, string> = {
+  gpuMemoryMiB: "write gpus: { count: 1, memoryMiB: … }",
   model_path: "write model: { path: … }",
   timeout_seconds: "write timeouts: { total_seconds: … }",
   ttlSeconds: "write cache: { ttl: … } in model-mappings.yaml",

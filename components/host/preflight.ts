@@ -9,7 +9,10 @@ export interface Checked {
   dataDir: string;
   /** Free space that must be left, MiB. */
   diskMiB: number;
+  /** An engine here asks for GPUs. */
   gpus: boolean;
+  /** An engine here has models fetched. */
+  fetches?: boolean;
 }
 
 /** A host that does not answer in this time is down. */
@@ -32,7 +35,10 @@ echo "data_free=$(free "$d")"
 echo "data_writable=$([ -w "$d" ] && echo yes || echo no)"
 echo "docker_free=$(free "\${r:-/var/lib/docker}")"
 echo "socket_client=$(for c in socat nc perl python3; do [ "$(have $c)" = yes ] && { echo $c; break; }; done)"
+echo "curl=$(have curl)"
 echo "nvidia=$(have nvidia-smi)"
+echo "gpu_memory=$(timeout 5 nvidia-smi --query-gpu=memory.total --format=csv,noheader,nounits 2>/dev/null | tr '\\n' ' ')"
+echo "gpu_toolkit=$([ "$(have nvidia-container-runtime-hook)$(have nvidia-container-runtime)$(have nvidia-ctk)" = nonono ] && echo no || echo yes)"
 `;
 
 /** What ssh says → what is wrong, and what to do. */
@@ -65,7 +71,29 @@ function unreachable({ stderr, timedOut, exitCode }: Said): [string, string] {
   return [`ssh ended with ${exitCode}: ${stderr.trim().split("\n").pop() ?? ""}`, "try the same with ssh by hand"];
 }
 
-function faults(facts: Map<string, string>, { dataDir, diskMiB, gpus, host }: Checked): [string, string][] {
+/** Memory that the driver keeps for itself, of what the settings say. */
+const GPU_TOLERANCE = 0.03;
+
+/** The driver, Docker's way to it, and whether the GPUs are those of the settings. */
+function gpuFaults(facts: Map<string, string>, { gpus }: HostSettings): [string, string][] {
+  if (facts.get("nvidia") !== "yes") {
+    const fix = "install the NVIDIA driver and container toolkit, or set gpus: 0";
+    return [["an engine here asks for GPUs, and there is no nvidia-smi", fix]];
+  }
+  const there = (facts.get("gpu_memory") ?? "").split(" ").filter(Boolean).map(Number);
+  if (there.length === 0) return [["nvidia-smi shows no GPU", "look at what `nvidia-smi` says there"]];
+  const found: [string, string][] = [];
+  if (facts.get("gpu_toolkit") === "no")
+    found.push(["Docker has no way to its GPUs", "install the NVIDIA container toolkit, and restart Docker"]);
+  if (gpus && there.length < gpus.count)
+    found.push([`it has ${there.length} GPUs, and the settings say ${gpus.count}`, "correct gpus of the host"]);
+  const least = Math.min(...there);
+  if (gpus && least < gpus.memoryMiB * (1 - GPU_TOLERANCE))
+    found.push([`its GPUs have ${least} MiB, and the settings say ${gpus.memoryMiB}`, "correct gpus of the host"]);
+  return found;
+}
+
+function faults(facts: Map<string, string>, { dataDir, diskMiB, gpus, fetches, host }: Checked): [string, string][] {
   const found: [string, string][] = [];
   const user = facts.get("user") ?? "";
   if (facts.get("docker") !== "yes") found.push(["docker is not installed", "install Docker Engine there"]);
@@ -91,11 +119,9 @@ function faults(facts: Map<string, string>, { dataDir, diskMiB, gpus, host }: Ch
       ]);
   }
   if (!facts.get("socket_client")) found.push(["none of socat, nc, perl, python3 is there", "install socat"]);
-  if (gpus && facts.get("nvidia") !== "yes")
-    found.push([
-      "an engine here asks for GPUs, and there is no nvidia-smi",
-      "install the NVIDIA driver and container toolkit, or set gpus: 0",
-    ]);
+  if (fetches && facts.get("curl") === "no")
+    found.push(["models are fetched here, and there is no curl", "install curl"]);
+  if (gpus) found.push(...gpuFaults(facts, host));
   const skew = Math.abs(Number(facts.get("now")) - Date.now() / 1000);
   if (host.kind === "ssh" && skew > CLOCK_SKEW_SECONDS)
     found.push([`its clock is ${Math.round(skew)} s off`, "start a time service there"]);

@@ -1,5 +1,6 @@
 /** What runs where: hosts, the way to them, and the room on them. */
 import { isIP } from "node:net";
+import { capacityPlan, gib } from "../capacity.ts";
 import { type Report, suggest } from "../problems.ts";
 import type { Providers } from "../schema/providers.ts";
 import type { StackSettings } from "../schema/stack.ts";
@@ -77,35 +78,63 @@ export function checkPlacement(
       );
     if (port) ports.set(`${hostName}:${port}`, `"${name}"`);
   }
-  checkGpuMemory({ hosts, placement }, { providers }, report);
+  checkRoom({ hosts, placement }, { providers }, report);
 }
 
-/** The engines of a host must fit into its GPUs together. */
-function checkGpuMemory(
+/** What the operating system and Docker need besides the engines, MiB. */
+const SYSTEM_MIB = 1024;
+
+/** The engines of a host must fit on its GPUs, into its memory and on its disk, together. */
+function checkRoom(
   { hosts, placement }: Pick<StackSettings, "hosts" | "placement">,
   { providers }: Providers,
   report: Report,
 ): void {
-  const used = new Map<string, number>();
-  for (const [name, hostName] of Object.entries(placement.providers)) {
-    const provider = providers[name];
-    const needs = provider?.status === "disabled" ? undefined : provider?.engine?.gpu_memory_mib;
+  for (const [hostName, plan] of capacityPlan(hosts, placement.providers, providers)) {
     const host = hosts[hostName];
-    if (needs === undefined || !host) continue;
-    const path = ["placement", "providers", name];
-    const room = host.gpuMemoryMiB;
-    const before = used.get(hostName) ?? 0;
-    used.set(hostName, before + needs);
-    if (room === undefined) {
-      const message = `needs ${needs} MiB of GPU memory, and what "${hostName}" has is not said`;
-      report(path, message, `add gpuMemoryMiB to the host "${hostName}"`, "warning");
-    } else if (before + needs > room) {
-      const others = before > 0 ? ` beside the ${before} MiB of others` : "";
-      report(
-        path,
-        `needs ${needs} MiB of GPU memory${others}, and "${hostName}" has ${room} MiB`,
-        "place it elsewhere, use a smaller quantization, or correct gpuMemoryMiB",
-      );
+    const held: number[] = [];
+    for (const { provider, shares, basis, refusal } of plan.holdings) {
+      const path = ["placement", "providers", provider];
+      if (refusal) report(path, ...refusal);
+      const beyond = shares.find(({ gpu }) => host?.gpus && gpu >= host.gpus.count);
+      if (beyond && host?.gpus) {
+        const message = `asks for GPU ${beyond.gpu} of "${hostName}", which has ${host.gpus.count} (0 to ${host.gpus.count - 1})`;
+        report(path, message, "ask for fewer, or correct gpus of the host");
+      }
+      const needs = shares.reduce((sum, { mib }) => sum + mib, 0);
+      if (!host?.gpus && needs > 0 && basis !== "unknown") {
+        const message = `needs ${gib(needs)} of GPU memory, and what "${hostName}" has is not said`;
+        report(path, message, `add gpus: { count: …, memoryMiB: … } to the host "${hostName}"`, "warning");
+      }
+      if (host?.gpus && shares.length > 0 && basis === "unknown")
+        report(
+          path,
+          "what it takes on its GPUs is not known",
+          "add memory to its model, or gpu_memory_mib to its engine",
+          "warning",
+        );
+      const full = shares.find(({ gpu, mib }) => host?.gpus && (held[gpu] ?? 0) + mib > host.gpus.memoryMiB);
+      if (full && host?.gpus) {
+        const others = held[full.gpu] ? ` beside the ${gib(held[full.gpu] ?? 0)} of others` : "";
+        const message = `needs ${gib(full.mib)} on GPU ${full.gpu} of "${hostName}"${others}, and that has ${gib(host.gpus.memoryMiB)}`;
+        report(
+          path,
+          message,
+          "place it elsewhere or on another GPU (gpus: [1]), lower context_length or parallel, or use a smaller quantization",
+        );
+      }
+      for (const { gpu, mib } of shares) held[gpu] = (held[gpu] ?? 0) + mib;
+    }
+    const names = plan.holdings.map(({ provider }) => provider).join(", ");
+    if (host?.memoryMiB !== undefined && plan.containersMiB + SYSTEM_MIB > host.memoryMiB) {
+      const message = `has ${gib(host.memoryMiB)}, and ${names} may take ${gib(plan.containersMiB)} (memory_mib), besides 1 GiB for the system`;
+      report(["hosts", hostName, "memoryMiB"], message, "lower memory_mib, or place one elsewhere");
+    }
+    const weights = plan.holdings.flatMap(({ provider }) => providers[provider]?.models ?? []);
+    const onDisk = weights.reduce((sum, { memory }) => sum + (memory?.weights_mib ?? 0), 0);
+    if (host?.diskMiB !== undefined && onDisk > host.diskMiB) {
+      const message = `has ${gib(host.diskMiB)} for models, and those of ${names} take ${gib(onDisk)}`;
+      report(["hosts", hostName, "diskMiB"], message, "place one elsewhere, or use a smaller quantization");
     }
   }
 }

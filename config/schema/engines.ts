@@ -58,7 +58,7 @@ const ExtraArgs = z
 const common = (port: number, readySeconds: number, memoryMiB: number) => ({
   gpus: Gpus,
   gpu_memory_mib: MemoryMiB.optional().describe(
-    "GPU memory it needs: weights, KV cache and a reserve. Compared with the host's gpuMemoryMiB. Default: not checked.",
+    "GPU memory it needs in all, said instead of counted. Default: counted from the models' `memory`, or not checked.",
   ),
   port: Port.default(port).describe(`Port on the host's private address. Default ${port}.`),
   memory_mib: MemoryMiB.default(memoryMiB).describe(

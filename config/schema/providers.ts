@@ -11,6 +11,23 @@ export const keyVariableOf = (provider: string) => `PROVIDER_${provider.toUpperC
 export const CAPABILITIES = ["chat", "completion", "embedding", "vision", "tools", "json", "reasoning"] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
+/** What a model takes in memory: its files' size, and what its KV cache is counted from. */
+const ModelMemory = z.strictObject({
+  weights_mib: z.int().min(1).describe("Size of the weights, MiB: the files' size."),
+  layers: z.int().min(1).max(1000).describe("Layers (config.json num_hidden_layers; GGUF block_count)."),
+  kv_heads: z
+    .int()
+    .min(1)
+    .max(1024)
+    .describe("Heads of keys and values (num_key_value_heads; GGUF attention.head_count_kv)."),
+  head_dim: z
+    .int()
+    .min(1)
+    .max(4096)
+    .describe("Numbers a head (head_dim, or hidden_size / num_attention_heads; GGUF attention.key_length)."),
+});
+export type ModelMemory = z.infer<typeof ModelMemory>;
+
 const Model = z.strictObject({
   name: ModelName.describe("The model's name in this project: routes name it so."),
   upstream_name: z.string().min(1).optional().describe("The name the provider knows it by. Default: `name`."),
@@ -26,6 +43,9 @@ const Model = z.strictObject({
     .describe("Tokens of answer at most. Default: what is left of the context."),
   specialty: z.string().optional().describe("What it is good at; for people."),
   quantization: z.string().optional().describe("Weights format, as Q4_K_M; for people."),
+  memory: ModelMemory.optional().describe(
+    "What it takes in a managed engine's memory: the room on its host is counted from it. Default: not counted.",
+  ),
   capabilities: z
     .array(z.enum(CAPABILITIES))
     .min(1, "needs at least one capability")

@@ -4,9 +4,21 @@ import { Image, MemoryMiB, ModelName, Name, Port } from "./names.ts";
 
 const Address = z.string().regex(/^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$/, "must be a host name or an IP address");
 
-const GpuMemoryMiB = MemoryMiB.optional().describe(
-  "Memory of its GPUs together; engines that say gpu_memory_mib must fit in it. Default: not checked.",
-);
+const room = {
+  gpus: z
+    .strictObject({
+      count: z.int().min(1).max(64).describe("How many, all alike."),
+      memoryMiB: MemoryMiB.describe("Memory of each, MiB, as `nvidia-smi` says it: 24564."),
+    })
+    .optional()
+    .describe("Its GPUs; engines must fit on them. Default: none are known, and nothing is checked."),
+  memoryMiB: MemoryMiB.optional().describe(
+    "Its memory, MiB; the engines' limits together must leave 1024. Default: not checked.",
+  ),
+  diskMiB: MemoryMiB.optional().describe(
+    "Room for models on it, MiB; the weights of its engines must fit. Default: not checked.",
+  ),
+};
 
 const SshHost = z.strictObject({
   kind: z.literal("ssh").describe("A machine reached over SSH."),
@@ -22,7 +34,7 @@ const SshHost = z.strictObject({
   bastion: Name.optional().describe(
     "Name of another ssh host of this stack to go through. Default: none, connect straight.",
   ),
-  gpuMemoryMiB: GpuMemoryMiB,
+  ...room,
 });
 
 const LocalHost = z.strictObject({
@@ -30,7 +42,7 @@ const LocalHost = z.strictObject({
   address: Address.optional().describe(
     "Private IP address that engines listen on for other hosts. Default: none, engines stay inside Docker.",
   ),
-  gpuMemoryMiB: GpuMemoryMiB,
+  ...room,
 });
 
 export const Host = z.discriminatedUnion("kind", [SshHost, LocalHost]);

@@ -33,14 +33,16 @@ const causeOf = (error: unknown): string => {
   return cause ? causeOf(cause) : message || code || String(error);
 };
 
-/** What a person should read of an error; the key is never part of it. */
-function explain(error: unknown, { key, timeoutSeconds }: Endpoint): string {
+/** What a person should read of an error after so many seconds; the key is never part of it. */
+function explain(error: unknown, { key, timeoutSeconds }: Endpoint, seconds: number): string {
   let text: string;
   if (error instanceof Violation || error instanceof NotApplicable) text = error.message;
   else if (error instanceof OpenAI.APIConnectionTimeoutError || (error as Error)?.name === "TimeoutError")
     text = `no answer within ${timeoutSeconds} s`;
   else if (error instanceof OpenAI.APIError && error.status !== undefined) text = `refused: ${excerpt(error.message)}`;
   else if (error instanceof SyntaxError) text = `the answer is no JSON: ${error.message}`;
+  // An abort has many shapes by the time it comes here; its moment is always the same.
+  else if (seconds >= timeoutSeconds) text = `no answer within ${timeoutSeconds} s`;
   else text = causeOf(error);
   return key ? text.replaceAll(key, "[key]") : text;
 }
@@ -69,10 +71,11 @@ export async function checkEndpoint(
     model: endpoint.model ?? "",
     results: [],
   };
+  const asked = performance.now();
   try {
     report.model = await modelOf(endpoint);
   } catch (error) {
-    return { ...report, unreachable: explain(error, endpoint) };
+    return { ...report, unreachable: explain(error, endpoint, (performance.now() - asked) / 1000) };
   }
   const session = new Session(endpoint, report.model);
   const checks = CHECKS.filter(({ id }) => !only || only.includes(id));
@@ -92,7 +95,10 @@ export async function checkEndpoint(
     try {
       done("passed", (await check.run(session)) ?? undefined);
     } catch (error) {
-      done(error instanceof NotApplicable ? "skipped" : "failed", explain(error, endpoint));
+      done(
+        error instanceof NotApplicable ? "skipped" : "failed",
+        explain(error, endpoint, (performance.now() - began) / 1000),
+      );
     }
   }
   return report;

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { renderOllama } from "../../components/providers/render-ollama.ts";
+import { kvCacheMiB } from "../../config/capacity.ts";
 import { FLAGS } from "../../config/engine-flags.ts";
 import { OllamaEngine } from "../../config/schema/engines.ts";
 import { inHost } from "../../lab/hosts.ts";
@@ -181,6 +182,15 @@ needsLab("engines on a real host", () => {
     const known = [...ollama.matchAll(/\b(OLLAMA_[A-Z_]+)/g)].map(([, name]) => name);
     const used = Object.keys(renderOllama(OllamaEngine.parse({}))).filter((name) => name.startsWith("OLLAMA_"));
     expect(used.filter((name) => !known.includes(name))).toEqual([]);
+  });
+
+  test("the KV cache is as large as counted before", async () => {
+    const server = "docker exec $(docker ps -q --filter label=ai-backend.service=llama) sh -c";
+    const run =
+      "timeout 3 /app/llama-server --model $(find /models -name tiny-random.gguf | head -1) --port 9 --ctx-size 8192 --parallel 2 -lv 4";
+    const log = await gpu(`${server} '${run} 2>&1 || true' | grep 'llama_kv_cache: size'`);
+    const tiny = { weights_mib: 1, layers: 2, kv_heads: 2, head_dim: 16 };
+    expect(Number(/size = +([0-9.]+) MiB/.exec(log)?.[1])).toBeCloseTo(kvCacheMiB(tiny, 8192, "f16"), 2);
   });
 
   describe("the contract", () => {

@@ -9,7 +9,7 @@ import { formatProblem } from "../../config/problems.ts";
 export const STACK = `config:
   ai-backend:hosts:
     gateway: { kind: ssh, address: 10.0.0.10 }
-    gpu1: { kind: ssh, address: 10.0.0.12, bastion: gateway, gpuMemoryMiB: 24576 }
+    gpu1: { kind: ssh, address: 10.0.0.12, bastion: gateway, gpus: { count: 1, memoryMiB: 24576 } }
     here: { kind: local }
   ai-backend:ssh: { privateKeyFile: id, knownHostsFile: known_hosts }
   ai-backend:placement:
@@ -29,7 +29,7 @@ export const PROVIDERS = `providers:
   llama:
     type: llama_cpp
     region: rack-1
-    engine: { model: { path: /srv/tiny.gguf }, context_length: 1024, parallel: 2, gpu_memory_mib: 8192 }
+    engine: { model: { path: /srv/tiny.gguf }, context_length: 1024, parallel: 2, gpus: 1, gpu_memory_mib: 8192 }
     rate_limits: { max_parallel_requests: 2 }
     models:
       - { name: tiny, context_length: 1024 }
@@ -37,7 +37,7 @@ export const PROVIDERS = `providers:
     type: llama_cpp
     region: rack-2
     priority: 2
-    engine: { model: { path: /srv/tiny.gguf }, context_length: 1024, port: 8081, gpu_memory_mib: 8192 }
+    engine: { model: { path: /srv/tiny.gguf }, context_length: 1024, port: 8081, gpus: 1, gpu_memory_mib: 8192 }
     models:
       - { name: tiny, context_length: 1024 }
   box:

@@ -23,8 +23,13 @@ const GOOD = {
   data_writable: "yes",
   docker_free: "9000",
   socket_client: "socat",
+  curl: "yes",
   nvidia: "no",
+  gpu_memory: "",
+  gpu_toolkit: "no",
 };
+const GPUS = { nvidia: "yes", gpu_memory: "24564 24564 ", gpu_toolkit: "yes" };
+const withGpus = (count: number, memoryMiB: number) => ({ gpus: true, host: { ...ssh, gpus: { count, memoryMiB } } });
 const facts = (change: Partial<typeof GOOD>) =>
   said(
     Object.entries({ ...GOOD, ...change })
@@ -44,6 +49,8 @@ const host = (answer: Said, more: Partial<Checked> = {}): Checked => ({
 describe("the preflight says in one line what a host lacks", () => {
   test("nothing", async () =>
     expect(await preflight([host(facts({})), host(facts({}), { name: "gateway" })])).toEqual([]));
+  test("nothing on a GPU host, whose driver keeps some memory", async () =>
+    expect(await preflight([host(facts(GPUS), withGpus(2, 24576))])).toEqual([]));
 
   test.each<[string, Said, Partial<Checked>, RegExp]>([
     ["no docker", facts({ docker: "no" }), {}, /docker is not installed\. Fix: install Docker Engine/],
@@ -63,6 +70,11 @@ describe("the preflight says in one line what a host lacks", () => {
     ["not writable", facts({ data_writable: "no" }), {}, /cannot write \/opt\/ai-backend/],
     ["no socket client", facts({ socket_client: "" }), {}, /none of socat.*Fix: install socat/],
     ["no GPU", facts({}), { gpus: true }, /asks for GPUs.*Fix: install the NVIDIA driver/],
+    ["no GPU that is seen", facts({ ...GPUS, gpu_memory: "" }), { gpus: true }, /nvidia-smi shows no GPU/],
+    ["no toolkit", facts({ ...GPUS, gpu_toolkit: "no" }), { gpus: true }, /Docker has no way to its GPUs/],
+    ["fewer GPUs", facts(GPUS), withGpus(4, 24000), /it has 2 GPUs, and the settings say 4\. Fix: correct gpus/],
+    ["smaller GPUs", facts(GPUS), withGpus(2, 49140), /its GPUs have 24564 MiB, and the settings say 49140/],
+    ["no curl", facts({ curl: "no" }), { fetches: true }, /models are fetched here, and there is no curl/],
     ["clock", facts({ now: String(Date.now() / 1000 - 500) }), {}, /its clock is 500 s off/],
     ["two things", facts({ docker: "no", socket_client: "" }), {}, /docker is not installed; none of/],
     [

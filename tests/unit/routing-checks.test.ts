@@ -282,13 +282,13 @@ const TABLE: [string, Files, RegExp][] = [
   ],
   [
     "GPU memory that is not there",
-    stack("gpuMemoryMiB: 24576", "gpuMemoryMiB: 12288"),
-    /placement\.providers\.second: needs 8192 MiB of GPU memory beside the 8192 MiB of others, and "gpu1" has 12288 MiB/,
+    stack("memoryMiB: 24576", "memoryMiB: 12288"),
+    /placement\.providers\.second: needs 8\.0 GiB on GPU 0 of "gpu1" beside the 8\.0 GiB of others, and that has 12\.0 GiB/,
   ],
   [
     "GPU memory that is not said",
-    stack(", gpuMemoryMiB: 24576", ""),
-    /warning: placement\.providers\.llama: needs 8192 MiB of GPU memory, and what "gpu1" has is not said/,
+    stack(", gpus: { count: 1, memoryMiB: 24576 }", ""),
+    /warning: placement\.providers\.llama: needs 8\.0 GiB of GPU memory, and what "gpu1" has is not said/,
   ],
   [
     "LiteLLM below the floor",
